@@ -1,0 +1,3 @@
+"""Auricle: speech recognition models of every family on NVIDIA Triton Inference Server."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Published graphs: read, classify, adapt, check."""

@@ -1,0 +1,1 @@
+"""Feature extraction as ONNX nodes."""

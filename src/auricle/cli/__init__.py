@@ -1,0 +1,48 @@
+"""The command line. Every module here is a command: its name is the file's, its body is `run`."""
+
+import importlib
+import pkgutil
+import sys
+from typing import Annotated
+
+import typer
+
+import auricle
+from auricle import errors
+
+EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE = 1, 2, 3
+EXIT_CODES = {
+    errors.ManifestError: EXIT_USAGE,
+    errors.UnknownFamilyError: EXIT_USAGE,
+    errors.UnreachableError: EXIT_UNREACHABLE,
+}
+
+
+def create_app() -> typer.Typer:
+    app = typer.Typer(
+        help=auricle.__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None
+    )
+    for module in pkgutil.iter_modules(__path__):
+        command = importlib.import_module(f"{__name__}.{module.name}")
+        app.command(module.name.replace("_", "-"), no_args_is_help=False)(command.run)
+    app.callback()(root)
+    return app
+
+
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(auricle.__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; our own errors end it with one line on stderr and a documented exit code."""
+    try:
+        create_app()()
+    except errors.AuricleError as error:
+        print(f"auricle: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(EXIT_CODES.get(type(error), EXIT_FAILED))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,1 @@
+"""The client wing: audio and manifests to requests, transcripts and reports."""

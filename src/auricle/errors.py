@@ -1,0 +1,60 @@
+"""Every error that Auricle raises on purpose.
+
+AuricleError
+|-- InvalidRequestError   a request that no retry will make right      (also ValueError)
+|-- BusyError             the server is full or the request expired: try again later
+|-- AudioError            a file or stream that cannot be decoded      (also ValueError)
+|-- ManifestError         wav.scp, text: duplicate ids, missing files  (also ValueError)
+|-- CheckpointError       a checkpoint folder or graph that no family knows (also ValueError)
+|-- ParityError           the adapted graph does not reproduce the original
+|-- RepositoryError       a model repository that Triton could not load
+|-- UnknownFamilyError    not one of build/families                    (also LookupError)
+|-- ServerError           no tritonserver, no stub, a port in use, a failed start
+`-- UnreachableError      no server answers at the address             (also ConnectionError)
+
+A message says what was wrong, what was got, what is known, and what to do.
+"""
+
+
+class AuricleError(Exception):
+    """The root of the tree; its text is meant for the person at the terminal."""
+
+
+class InvalidRequestError(AuricleError, ValueError):
+    pass
+
+
+class BusyError(AuricleError):
+    pass
+
+
+class AudioError(AuricleError, ValueError):
+    pass
+
+
+class ManifestError(AuricleError, ValueError):
+    pass
+
+
+class CheckpointError(AuricleError, ValueError):
+    pass
+
+
+class ParityError(AuricleError):
+    pass
+
+
+class RepositoryError(AuricleError):
+    pass
+
+
+class UnknownFamilyError(AuricleError, LookupError):
+    pass
+
+
+class ServerError(AuricleError):
+    pass
+
+
+class UnreachableError(AuricleError, ConnectionError):
+    pass

@@ -1,0 +1,1 @@
+"""The serving wing: request to transcript, inside Triton."""

@@ -1,0 +1,1 @@
+"""The shells that Triton calls, and the Runners."""

@@ -1,0 +1,138 @@
+"""The two records of a served model, where the building and the serving wing meet, on disk.
+
+PipelineSpec <-> pipeline.json: facts of the checkpoint; the builder writes it, nobody edits it.
+Choices <-> the parameters of config.pbtxt: how to serve it; operators edit them.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from auricle.errors import RepositoryError
+
+FILE_NAME = "pipeline.json"
+VERSION = 1
+
+Head = Literal["transducer", "ctc"]
+TokenKind = Literal["bpe", "byte_bpe", "char"]
+RunnerName = Literal["onnxruntime", "bls"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a checkpoint came from: a folder or Hugging Face id, and sha256 by file name."""
+
+    location: str
+    revision: str | None
+    sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PipelineSpec:
+    """Facts of a checkpoint.
+
+    seconds_per_frame: seconds of audio per encoder output frame.
+    graphs: role ("encoder", "decoder", "joiner") -> file name in the version folder.
+    max_seconds: the longest audio that the graph itself can take (a positional table), or None.
+    """
+
+    family: str
+    head: Head
+    sample_rate: int
+    seconds_per_frame: float
+    graphs: dict[str, str]
+    tokens: str
+    token_kind: TokenKind
+    blank_id: int
+    unk_id: int | None
+    context_size: int
+    max_seconds: float | None
+    source: Source
+
+    def save(self, folder: Path) -> None:
+        record = {"version": VERSION, **dataclasses.asdict(self)}
+        text = json.dumps(record, indent=2, ensure_ascii=False)
+        (folder / FILE_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def load(folder: Path) -> PipelineSpec:
+    """Read <folder>/pipeline.json; RepositoryError if it is absent, broken or of another version."""
+    path = folder / FILE_NAME
+    if not path.is_file():
+        raise RepositoryError(f"no {FILE_NAME} in {folder}; write it with `auricle build`")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RepositoryError(f"{path} is not JSON ({error}); run `auricle build` again") from error
+    version = record.pop("version", None)
+    if version != VERSION:
+        raise RepositoryError(
+            f"{path} has version {version!r}, but this Auricle reads {VERSION}; "
+            "run `auricle build` again"
+        )
+    try:
+        return PipelineSpec(**{**record, "source": Source(**record["source"])})
+    except (KeyError, TypeError) as error:
+        raise RepositoryError(f"{path}: {error}; run `auricle build` again") from error
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How to serve a model, as parameters of its config.pbtxt.
+
+    runner: "onnxruntime" in this process, or "bls": the encoder is Triton's own model
+        `<model>__encoder`.
+    threads: intra-op threads of each in-process session.
+    max_sub_batch: rows in one run of the encoder.
+    max_padding: padded share of a sub-batch's samples, 0 to 1.
+    max_batch_seconds: rows x longest row of a sub-batch, in seconds of audio.
+    lookahead: frames that one joiner call scores for each utterance.
+    max_audio_seconds: longer requests are refused.
+    """
+
+    runner: RunnerName = "onnxruntime"
+    threads: int = 1
+    max_sub_batch: int = 2
+    max_padding: float = 0.2
+    max_batch_seconds: float = 120.0
+    lookahead: int = 4
+    max_audio_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.runner not in get_args(RunnerName):
+            raise RepositoryError(
+                f"parameter runner is {self.runner!r}; known: {', '.join(get_args(RunnerName))}"
+            )
+        for name in ("threads", "max_sub_batch", "max_batch_seconds", "lookahead",
+                     "max_audio_seconds"):
+            if getattr(self, name) <= 0:
+                raise RepositoryError(
+                    f"parameter {name} is {getattr(self, name)}, but must be above 0"
+                )
+        if not 0 <= self.max_padding <= 1:
+            raise RepositoryError(f"parameter max_padding is {self.max_padding}, not in 0..1")
+
+    def to_parameters(self) -> dict[str, str]:
+        return {name: str(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def parse_choices(parameters: dict[str, str]) -> Choices:
+    """The values of config.pbtxt's parameters; absent ones take the default, unknown ones fail."""
+    types = {field.name: type(field.default) for field in dataclasses.fields(Choices)}
+    unknown = sorted(set(parameters) - set(types))
+    if unknown:
+        raise RepositoryError(
+            f"config.pbtxt has unknown parameters {unknown}; known: {', '.join(types)}"
+        )
+    values: dict[str, str | int | float] = {}
+    for name, text in parameters.items():
+        try:
+            values[name] = types[name](text)
+        except ValueError as error:
+            wanted = types[name].__name__
+            raise RepositoryError(
+                f"parameter {name} of config.pbtxt is {text!r}, expected {wanted}"
+            ) from error
+    return Choices(**values)  # type: ignore[arg-type]  # the types come from the fields

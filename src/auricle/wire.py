@@ -1,0 +1,25 @@
+"""What crosses the network: tensor and parameter names, dtypes and shapes. One definition."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor of the request or response; shape leaves out the batch axis, -1 is variable."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+WAV = Tensor("WAV", "FP32", (-1,))  # mono samples in [-1, 1] at the model's rate
+WAV_LENS = Tensor("WAV_LENS", "INT32", (1,))  # valid samples; absent = all of WAV
+LANGUAGE = Tensor("LANGUAGE", "INT32", (1,))  # old clients of SenseVoice
+TEXT_NORM = Tensor("TEXT_NORM", "INT32", (1,))  # old clients of SenseVoice
+TEXT_PREFIX = Tensor("TEXT_PREFIX", "BYTES", (1,))  # old clients of Whisper
+TRANSCRIPTS = Tensor("TRANSCRIPTS", "BYTES", (1,))  # UTF-8 text
+RESULT = Tensor("RESULT", "BYTES", (1,))  # JSON; built only when the request names it
+
+SAMPLE_RATE = "asr_sample_rate"  # request parameter: the rate of WAV, Hz
+
+MAX_ABS_SAMPLE = 2.0  # beyond it the samples are int16-scaled, not floats in [-1, 1]

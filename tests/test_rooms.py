@@ -1,0 +1,93 @@
+"""Who may import whom: the table of docs/architecture.md, enforced on the source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "auricle"
+GROUND = {"errors", "wire"}
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "wire": set(),
+    "spec": {"errors"},
+    "audio": {"errors"},
+    "build.frontend": {"errors"},
+    "build.export": {"build.frontend", "errors"},
+    "build.families": {"build.frontend", "build.export", "spec", "errors"},
+    "build.repository": {"build.families", "build.export", "spec", "wire", "errors"},
+    "serve.decode": {"errors"},
+    "serve.tokens": {"errors"},
+    "serve.runner": set(),
+    "serve.pipeline": {"serve.runner", "serve.decode", "serve.tokens", "spec", "errors"},
+    "serve.backend": {
+        "serve.pipeline", "serve.runner", "serve.decode", "serve.tokens", "spec", "wire", "errors",
+    },
+    "client": {"wire", "audio", "errors"},
+    "server": {"spec", "errors"},
+}  # fmt: skip
+THIRD_PARTY_ROOM: dict[str, set[str]] = {
+    "soundfile": {"audio"},
+    "soxr": {"audio"},
+    "onnx": {"build.frontend", "build.export", "build.families"},
+    "onnxruntime": {"build.export", "serve.backend", "server"},
+    "kaldi_native_fbank": {"build.export"},
+    "huggingface_hub": {"build.families"},
+    "triton_python_backend_utils": {"serve.backend", "server"},
+    "kaldialign": {"client"},
+    "typer": {"cli"},
+    "rich": {"cli"},
+}
+
+
+def room_of(module: str) -> str | None:
+    """The longest room name that is the module or a package above it; None for `cli`."""
+    names = [room for room in ROOMS if module == room or module.startswith(room + ".")]
+    return max(names, key=len, default=None)
+
+
+def imported(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = sorted(path for path in SOURCE.rglob("*.py") if "cli" not in path.parts)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_room_imports_only_what_the_table_allows(path: Path) -> None:
+    room = room_of(module_of(path))
+    if room is None:
+        assert not [name for name in imported(path) if name.startswith("auricle.")]
+        return
+    ours = {name.removeprefix("auricle.") for name in imported(path) if name.startswith("auricle.")}
+    targets = {room_of(name) for name in ours}
+    assert targets <= ROOMS[room] | {room, None}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_third_party_has_its_own_room(path: Path) -> None:
+    tops = {name.split(".")[0] for name in imported(path)}
+    for package in tops & set(THIRD_PARTY_ROOM):
+        assert room_of(module_of(path)) in THIRD_PARTY_ROOM[package], package
+
+
+def test_serving_leaves_the_builder_and_torch_out() -> None:
+    code = (
+        "import sys, auricle.serve.pipeline as _; "
+        "print([m for m in ('torch', 'onnx', 'tensorrt', 'auricle.build') if m in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
