@@ -89,5 +89,7 @@ def test_serving_leaves_the_builder_and_torch_out() -> None:
         "import sys, auricle.serve.pipeline as _; "
         "print([m for m in ('torch', 'onnx', 'tensorrt', 'auricle.build') if m in sys.modules])"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert answer.stdout.strip() == "[]"

@@ -58,7 +58,7 @@ class PipelineSpec:
 
 
 def load(folder: Path) -> PipelineSpec:
-    """Read <folder>/pipeline.json; RepositoryError if it is absent, broken or of another version."""
+    """Read <folder>/pipeline.json; RepositoryError if absent, broken or of another version."""
     path = folder / FILE_NAME
     if not path.is_file():
         raise RepositoryError(f"no {FILE_NAME} in {folder}; write it with `auricle build`")
@@ -105,8 +105,13 @@ class Choices:
             raise RepositoryError(
                 f"parameter runner is {self.runner!r}; known: {', '.join(get_args(RunnerName))}"
             )
-        for name in ("threads", "max_sub_batch", "max_batch_seconds", "lookahead",
-                     "max_audio_seconds"):
+        for name in (
+            "threads",
+            "max_sub_batch",
+            "max_batch_seconds",
+            "lookahead",
+            "max_audio_seconds",
+        ):
             if getattr(self, name) <= 0:
                 raise RepositoryError(
                     f"parameter {name} is {getattr(self, name)}, but must be above 0"
@@ -120,19 +125,21 @@ class Choices:
 
 def parse_choices(parameters: dict[str, str]) -> Choices:
     """The values of config.pbtxt's parameters; absent ones take the default, unknown ones fail."""
-    types = {field.name: type(field.default) for field in dataclasses.fields(Choices)}
-    unknown = sorted(set(parameters) - set(types))
+    defaults: dict[str, str | int | float] = dataclasses.asdict(Choices())
+    unknown = sorted(set(parameters) - set(defaults))
     if unknown:
         raise RepositoryError(
-            f"config.pbtxt has unknown parameters {unknown}; known: {', '.join(types)}"
+            f"config.pbtxt has unknown parameters {unknown}; known: {', '.join(defaults)}"
         )
-    values: dict[str, str | int | float] = {}
-    for name, text in parameters.items():
-        try:
-            values[name] = types[name](text)
-        except ValueError as error:
-            wanted = types[name].__name__
-            raise RepositoryError(
-                f"parameter {name} of config.pbtxt is {text!r}, expected {wanted}"
-            ) from error
-    return Choices(**values)  # type: ignore[arg-type]  # the types come from the fields
+    values = {name: _parse(name, text, defaults[name]) for name, text in parameters.items()}
+    return Choices(**values)  # type: ignore[arg-type]  # the types are those of the defaults
+
+
+def _parse(name: str, text: str, default: str | int | float) -> str | int | float:
+    try:
+        return type(default)(text)
+    except ValueError as error:
+        wanted = type(default).__name__
+        raise RepositoryError(
+            f"parameter {name} of config.pbtxt is {text!r}, expected {wanted}"
+        ) from error

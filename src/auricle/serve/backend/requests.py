@@ -1,0 +1,84 @@
+"""A Triton request to waveforms, or a sentence that says why not."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from auricle import wire
+from auricle.errors import InvalidRequestError
+from auricle.serve.pipeline import Waveform
+from auricle.serve.runner import Array
+
+KNOWN_PARAMETERS = (wire.SAMPLE_RATE,)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """sample_rate in Hz; max_seconds of audio in one utterance."""
+
+    sample_rate: int
+    max_seconds: float
+
+
+def unpack(request: pb_utils.InferenceRequest, limits: Limits) -> list[Waveform]:
+    """The utterances of a request, cut to their lengths; InvalidRequestError if one is unfit."""
+    _check_parameters(json.loads(request.parameters() or "{}"), limits.sample_rate)
+    wav = _input(request, wire.WAV.name)
+    if wav is None:
+        raise InvalidRequestError("the request has no input WAV")
+    lens = _input(request, wire.WAV_LENS.name)
+    num_samples = wav.shape[1]
+    valid = np.full(len(wav), num_samples) if lens is None else lens.reshape(-1)
+    if len(valid) != len(wav):
+        raise InvalidRequestError(f"WAV has {len(wav)} rows, but WAV_LENS has {len(valid)}")
+    return [_cut(row, int(length), limits) for row, length in zip(wav, valid, strict=True)]
+
+
+def _input(request: pb_utils.InferenceRequest, name: str) -> Array | None:
+    tensor = pb_utils.get_input_tensor_by_name(request, name)
+    return None if tensor is None else tensor.as_numpy()
+
+
+def _check_parameters(parameters: dict[str, str | int | bool], sample_rate: int) -> None:
+    asked = {name: value for name, value in parameters.items() if name.startswith("asr_")}
+    unknown = sorted(set(asked) - set(KNOWN_PARAMETERS))
+    if unknown:
+        raise InvalidRequestError(
+            f"unknown request parameters {unknown}; this model knows {', '.join(KNOWN_PARAMETERS)}"
+        )
+    rate = asked.get(wire.SAMPLE_RATE, sample_rate)
+    if str(rate) != str(sample_rate):
+        raise InvalidRequestError(
+            f"{wire.SAMPLE_RATE} is {rate} Hz, but this model needs {sample_rate} Hz; "
+            "resample before sending: the server never does"
+        )
+
+
+def _cut(row: Waveform, length: int, limits: Limits) -> Waveform:
+    if not 0 <= length <= len(row):
+        raise InvalidRequestError(f"WAV_LENS is {length}, but WAV has {len(row)} samples")
+    if length == 0:
+        raise InvalidRequestError("the audio is empty: 0 samples")
+    seconds = length / limits.sample_rate
+    if seconds > limits.max_seconds:
+        raise InvalidRequestError(
+            f"the audio is {seconds:.1f} s, but this model takes at most {limits.max_seconds:g} s "
+            "(max_audio_seconds in config.pbtxt); cut it at pauses"
+        )
+    samples = row[:length]
+    # One pass: NaN fails the comparison, infinity exceeds it.
+    peak = max(-float(samples.min()), float(samples.max()))
+    if not peak <= wire.MAX_ABS_SAMPLE:
+        raise InvalidRequestError(_amplitude_error(peak))
+    return samples
+
+
+def _amplitude_error(peak: float) -> str:
+    if not np.isfinite(peak):
+        return "WAV has samples that are NaN or infinite"
+    return (
+        f"WAV has a sample of magnitude {peak:g}, expected [-1, 1]: "
+        "it looks like int16 scale; divide by 32768"
+    )

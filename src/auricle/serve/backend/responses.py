@@ -1,0 +1,93 @@
+"""Transcripts to a Triton response, and our errors to Triton's codes."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+from auricle import wire
+from auricle.errors import BusyError, InvalidRequestError
+from auricle.serve.tokens import Transcript
+
+ERROR_CODES: dict[type[Exception], int] = {
+    InvalidRequestError: pb_utils.TritonError.INVALID_ARG,
+    BusyError: pb_utils.TritonError.UNAVAILABLE,
+}
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What was asked and what was heard."""
+
+    transcript: Transcript
+    seconds: float
+
+
+def pack(
+    utterances: Sequence[Utterance], model: str, names: Sequence[str]
+) -> pb_utils.InferenceResponse:
+    """One response for the utterances of one request: the outputs in names, [B, 1] each."""
+    tensors = []
+    if wire.TRANSCRIPTS.name in names:
+        texts = [utterance.transcript.text for utterance in utterances]
+        tensors.append(_bytes_tensor(wire.TRANSCRIPTS.name, texts))
+    if wire.RESULT.name in names:
+        results = [format_result(utterance, model) for utterance in utterances]
+        tensors.append(_bytes_tensor(wire.RESULT.name, results))
+    return pb_utils.InferenceResponse(tensors)
+
+
+def format_result(utterance: Utterance, model: str) -> str:
+    """RESULT: one final segment over the whole audio. What is unknown is null."""
+    transcript, seconds = utterance.transcript, round(utterance.seconds, 3)
+    segment = {
+        "id": 0,
+        "start": 0.0,
+        "end": seconds,
+        "text": transcript.text,
+        "final": True,
+        "endpoint": None,
+        "tokens": [_rounded(token) for token in transcript.tokens],
+        "words": [_rounded(word) for word in transcript.words],
+        "nbest": None,
+    }
+    result = {
+        "model": model,
+        "text": transcript.text,
+        "language": None,
+        "tags": None,
+        "audio_seconds": seconds,
+        "is_final": True,
+        "stable": transcript.text,
+        "delta": transcript.text,
+        "segments": [segment],
+    }
+    return json.dumps(result, ensure_ascii=False)
+
+
+def pack_error(error: Exception) -> pb_utils.InferenceResponse:
+    code = ERROR_CODES.get(type(error), pb_utils.TritonError.INTERNAL)
+    return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))
+
+
+def pack_cancelled() -> pb_utils.InferenceResponse:
+    error = pb_utils.TritonError("cancelled by the client", pb_utils.TritonError.CANCELLED)
+    return pb_utils.InferenceResponse(error=error)
+
+
+def _bytes_tensor(name: str, texts: Sequence[str]) -> pb_utils.Tensor:
+    rows = [[text.encode("utf-8")] for text in texts]
+    return pb_utils.Tensor(name, np.array(rows, dtype=np.object_))
+
+
+def _rounded(value: object) -> dict[str, str | float]:
+    """Seconds to the millisecond, confidences to four digits."""
+    fields: dict[str, str | float] = dataclasses.asdict(value)  # type: ignore[call-overload]
+    digits = {"start": 3, "end": 3, "confidence": 4}
+    return {
+        name: round(field, digits[name]) if isinstance(field, float) else field
+        for name, field in fields.items()
+    }
