@@ -16,6 +16,7 @@ ROOMS: dict[str, set[str]] = {
     "audio": {"errors"},
     "build.frontend": {"errors"},
     "build.export": {"build.frontend", "errors"},
+    "build.random_checkpoint": {"errors"},
     "build.families": {"build.frontend", "build.export", "spec", "errors"},
     "build.repository": {"build.families", "build.export", "spec", "wire", "errors"},
     "serve.decode": {"errors"},
@@ -31,8 +32,8 @@ ROOMS: dict[str, set[str]] = {
 THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "soundfile": {"audio"},
     "soxr": {"audio"},
-    "onnx": {"build.frontend", "build.export", "build.families"},
-    "onnxruntime": {"build.export", "serve.backend", "server"},
+    "onnx": {"build.frontend", "build.export", "build.families", "build.random_checkpoint"},
+    "onnxruntime": {"build.export", "build.random_checkpoint", "serve.backend", "server"},
     "kaldi_native_fbank": {"build.export"},
     "huggingface_hub": {"build.families"},
     "triton_python_backend_utils": {"serve.backend", "server"},
