@@ -2,6 +2,7 @@
 
 AuricleError
 |-- InvalidRequestError   a request that no retry will make right      (also ValueError)
+|-- UnknownModelError     not one of the models that the server has    (also LookupError)
 |-- BusyError             the server is full or the request expired: try again later
 |-- AudioError            a file or stream that cannot be decoded      (also ValueError)
 |-- ManifestError         wav.scp, text: duplicate ids, missing files  (also ValueError)
@@ -21,6 +22,10 @@ class AuricleError(Exception):
 
 
 class InvalidRequestError(AuricleError, ValueError):
+    pass
+
+
+class UnknownModelError(AuricleError, LookupError):
     pass
 
 

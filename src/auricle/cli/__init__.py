@@ -14,6 +14,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE = 1, 2, 3
 EXIT_CODES = {
     errors.ManifestError: EXIT_USAGE,
     errors.UnknownFamilyError: EXIT_USAGE,
+    errors.UnknownModelError: EXIT_USAGE,
     errors.UnreachableError: EXIT_UNREACHABLE,
 }
 

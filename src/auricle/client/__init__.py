@@ -1,1 +1,17 @@
-"""The client wing: audio and manifests to requests, transcripts and reports."""
+"""The client wing: audio and manifests -> requests -> typed transcripts, scores and reports."""
+
+from auricle.client.client import AsyncClient, Audio, Client, Patience
+from auricle.client.results import Alternative, Result, Segment, Token, Transcription, Word
+
+__all__ = [
+    "Alternative",
+    "AsyncClient",
+    "Audio",
+    "Client",
+    "Patience",
+    "Result",
+    "Segment",
+    "Token",
+    "Transcription",
+    "Word",
+]

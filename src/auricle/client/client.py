@@ -1,0 +1,234 @@
+"""Audio in, transcript out: the typed client of a served model, asynchronous or not.
+
+    with Client() as client:
+        print(client.transcribe("speech.flac").text)
+
+Decodes, mixes and resamples here (the server never does), retries what a retry can cure, and
+chooses the model where the server has one. Knows the wire, never the model.
+"""
+
+import asyncio
+import random
+import threading
+import time
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from auricle import audio, wire
+from auricle.audio import Waveform
+from auricle.client.results import Transcription, parse_result
+from auricle.client.transports import PORTS, TRANSPORTS, Parameter, ProtocolName, Request
+from auricle.errors import BusyError, UnknownModelError, UnreachableError
+
+Audio = str | Path | bytes | Waveform
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait for a server that is busy, restarting or silent.
+
+    The wait before attempt n is drawn from 0 to first_wait_s x 2^n, at most longest_wait_s, so
+    that clients refused together do not come back together.
+    """
+
+    attempts: int = 6
+    first_wait_s: float = 0.2
+    longest_wait_s: float = 5.0
+    deadline_s: float = 300.0
+
+    def wait_s(self, attempt: int) -> float:
+        longest = min(self.longest_wait_s, self.first_wait_s * 2**attempt)
+        return random.uniform(0, longest)  # noqa: S311  # spreads load, keeps no secret
+
+
+class AsyncClient:
+    """One connection for any number of concurrent requests of one event loop."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        protocol: ProtocolName = "grpc",
+        model: str | None = None,
+        sample_rate: int = 16000,
+        patience: Patience = Patience(),
+    ) -> None:
+        """Create it in the event loop that will use it.
+
+        url: host:port, by default this machine's.  sample_rate: the model's, Hz.
+        """
+        self.url = url or f"localhost:{PORTS[protocol]}"
+        self.sample_rate = sample_rate
+        self._patience = patience
+        self._model = model
+        self._is_model_known = False
+        self._choosing = asyncio.Lock()
+        self._transport = TRANSPORTS[protocol](self.url)
+
+    async def __aenter__(self) -> "AsyncClient":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def models(self) -> list[str]:
+        """The models that take a waveform and are ready; UnreachableError where no server is."""
+        async with self._explained():
+            ready = [name for name in await self._transport.ready_models() if "__" not in name]
+            inputs = [await self._transport.input_names(name) for name in ready]
+        return [name for name, names in zip(ready, inputs, strict=True) if wire.WAV.name in names]
+
+    async def model(self) -> str:
+        """The model asked for, or the only one; UnknownModelError lists those that are there."""
+        async with self._choosing:
+            if not self._is_model_known:
+                self._model = _choose(self._model, await self.models(), self.url)
+                self._is_model_known = True
+        assert self._model is not None, "a model was chosen"
+        return self._model
+
+    async def load(self, source: Audio) -> Waveform:
+        """The waveform to send; an array is one already, at sample_rate."""
+        if isinstance(source, np.ndarray):
+            return source
+        return await asyncio.to_thread(audio.load, source, self.sample_rate)
+
+    async def transcribe(
+        self,
+        source: Audio,
+        *,
+        details: bool = False,
+        parameters: Mapping[str, Parameter] | None = None,
+    ) -> Transcription:
+        """One transcript; details asks for the RESULT too: times, confidences, n-best.
+
+        parameters are the request's own, such as asr_nbest. Raises AudioError for what cannot be
+        decoded, InvalidRequestError in the server's words, BusyError and UnreachableError after
+        the last attempt.
+        """
+        waveform = await self.load(source)
+        (transcription,) = await self.transcribe_batch(
+            [waveform], details=details, parameters=parameters
+        )
+        return transcription
+
+    async def transcribe_batch(
+        self,
+        waveforms: Sequence[Waveform],
+        *,
+        details: bool = False,
+        parameters: Mapping[str, Parameter] | None = None,
+    ) -> list[Transcription]:
+        """Several waveforms in one request, which succeeds or fails as a whole."""
+        outputs = (wire.TRANSCRIPTS.name, wire.RESULT.name)[: 2 if details else 1]
+        own = {wire.SAMPLE_RATE: self.sample_rate, **(parameters or {})}
+        request = Request(await self.model(), waveforms, outputs, own)
+        start = time.perf_counter()
+        answer, attempts = await self._send(request)
+        latency_s = time.perf_counter() - start
+        results = answer.get(wire.RESULT.name, [""] * len(waveforms))
+        rows = zip(answer[wire.TRANSCRIPTS.name], results, waveforms, strict=True)
+        return [
+            Transcription(
+                text,
+                result=parse_result(result) if result else None,
+                audio_seconds=len(waveform) / self.sample_rate,
+                latency_s=latency_s,
+                attempts=attempts,
+            )
+            for text, result, waveform in rows
+        ]
+
+    async def _send(self, request: Request) -> tuple[dict[str, list[str]], int]:
+        """The answer and the number of attempts that it took."""
+        async with self._explained():
+            for attempt in range(1, self._patience.attempts):
+                try:
+                    return await self._transport.infer(request, self._patience.deadline_s), attempt
+                except (BusyError, UnreachableError):
+                    await asyncio.sleep(self._patience.wait_s(attempt))
+            answer = await self._transport.infer(request, self._patience.deadline_s)
+            return answer, self._patience.attempts
+
+    @asynccontextmanager
+    async def _explained(self) -> AsyncIterator[None]:
+        """Tell a server that is full from one that is gone: gRPC says UNAVAILABLE for both."""
+        try:
+            yield
+        except BusyError as error:
+            if await self._transport.is_live():
+                raise
+            raise UnreachableError(
+                f"no server answers at {self.url}; start one with `auricle serve` or name it with --url"
+            ) from error
+
+
+class Client:
+    """AsyncClient for code without an event loop; several threads may share one."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        protocol: ProtocolName = "grpc",
+        model: str | None = None,
+        sample_rate: int = 16000,
+        patience: Patience = Patience(),
+    ) -> None:
+        async def connect() -> AsyncClient:
+            return AsyncClient(
+                url, protocol=protocol, model=model, sample_rate=sample_rate, patience=patience
+            )
+
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._client = self._wait(connect())
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._wait(self._client.close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def models(self) -> list[str]:
+        return self._wait(self._client.models())
+
+    def transcribe(
+        self,
+        source: Audio,
+        *,
+        details: bool = False,
+        parameters: Mapping[str, Parameter] | None = None,
+    ) -> Transcription:
+        """See AsyncClient.transcribe."""
+        return self._wait(self._client.transcribe(source, details=details, parameters=parameters))
+
+    def _wait(self, call: Coroutine[object, object, Answer]) -> Answer:
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
+
+
+def _choose(asked: str | None, ready: list[str], url: str) -> str:
+    there = f"the server at {url} has: {', '.join(ready) or 'none'}"
+    if asked is None and len(ready) == 1:
+        return ready[0]
+    if asked is None:
+        raise UnknownModelError(f"no model was named and there is not exactly one; {there}")
+    if asked not in ready:
+        raise UnknownModelError(f"unknown model {asked!r}; {there}")
+    return asked

@@ -1,0 +1,88 @@
+"""A KServe v2 gRPC server that misbehaves on request: `scripted_server.py PORT STEP...`.
+
+Each inference takes the next step: ok, busy, invalid, lost (the process dies), slow (answers after
+a second); after the last one all are ok. The transcript tells what the request held, as JSON.
+"""
+
+import asyncio
+import json
+import os
+import sys
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+from tritonclient.utils import serialize_byte_tensor
+
+RATE = "asr_sample_rate"
+MODELS = {"demo": ["WAV", "WAV_LENS"], "demo__encoder": ["WAV", "WAV_LENS"], "other": ["X"]}
+
+
+class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    def __init__(self, steps: list[str]) -> None:
+        self._steps = steps
+
+    async def ServerLive(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        return service_pb2.ServerLiveResponse(live=True)
+
+    async def RepositoryIndex(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        index = service_pb2.RepositoryIndexResponse()
+        for name in MODELS:
+            index.models.add(name=name, version="1", state="READY")
+        index.models.add(name="broken", version="1", state="UNAVAILABLE")
+        return index
+
+    async def ModelMetadata(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        metadata = service_pb2.ModelMetadataResponse(name=request.name)
+        for name in MODELS[request.name]:
+            metadata.inputs.add(name=name)
+        return metadata
+
+    async def ModelInfer(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        step = self._steps.pop(0) if self._steps else "ok"
+        if step == "busy":
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "Exceeds maximum queue size")
+        if step == "invalid":
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "WAV holds NaN at sample 3")
+        if step == "lost":
+            os._exit(9)
+        if step == "slow":
+            await asyncio.sleep(1)
+        return answer(request)
+
+
+def answer(request):  # type: ignore[no-untyped-def]
+    tensors = {tensor.name: tensor for tensor in request.inputs}
+    raw = dict(zip(tensors, request.raw_input_contents, strict=True))
+    seen = {
+        "model": request.model_name,
+        "lens": np.frombuffer(raw["WAV_LENS"], np.int32).tolist(),
+        "shape": list(tensors["WAV"].shape),
+        "rate": request.parameters[RATE].int64_param,
+        "outputs": [output.name for output in request.outputs],
+    }
+    texts = {
+        "TRANSCRIPTS": json.dumps(seen),
+        "RESULT": json.dumps({"model": "demo", "text": "one", "segments": []}),
+    }
+    response = service_pb2.ModelInferResponse(model_name=request.model_name)
+    rows = tensors["WAV"].shape[0]
+    for name in seen["outputs"]:
+        values = np.array([[texts[name].encode()]] * rows, np.object_)
+        response.outputs.add(name=name, datatype="BYTES", shape=[rows, 1])
+        response.raw_output_contents.append(serialize_byte_tensor(values).item())
+    return response
+
+
+async def main(port: str, steps: list[str]) -> None:
+    server = grpc.aio.server()
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(Service(steps), server)
+    server.add_insecure_port(f"127.0.0.1:{port}")
+    await server.start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await server.wait_for_termination()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2:]))
