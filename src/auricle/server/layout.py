@@ -1,11 +1,12 @@
 """Lay out a backend folder for the wheel's tritonserver: its Python backend and our onnxruntime.
 
-The folder holds links only, so that a reinstalled or editable package is never stale. It lies in
-the user's cache under a name that says what it links to.
+The folder lies in the user's cache. It holds copies, because Triton refuses a backend library that
+is a link out of its folder; a copy is renewed when its original has changed.
 """
 
 import hashlib
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -24,33 +25,37 @@ def backend_folder(triton: Triton) -> Path:
     """The value of --backend-directory: an image has it, for the wheel it is laid out once."""
     if triton.is_image:
         return triton.backends
-    links = planned_links(triton)
-    folder = cache_folder() / "backends" / layout_name(triton, links)
-    for place, target in links.items():
-        ensure_link(folder / place, target)
+    folder = cache_folder() / "backends" / layout_name(triton)
+    for place, original in planned_files(triton).items():
+        ensure_copy(original, folder / place)
     return folder
 
 
-def planned_links(triton: Triton) -> dict[Path, Path]:
-    """Place in the backend folder -> the file that it links to."""
-    shipped = triton.backends / "python"
-    links = {Path("python") / path.name: path for path in shipped.iterdir() if path.is_file()}
-    links[Path("python") / STUB] = triton.stub
-    links |= {path.relative_to(OURS): path for path in OURS.glob("*/model.py")}
-    return links
-
-
-def layout_name(triton: Triton, links: dict[Path, Path]) -> str:
-    text = "\n".join(f"{place} -> {target}" for place, target in sorted(links.items()))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+def layout_name(triton: Triton) -> str:
+    """One for each wheel and Python, and for each environment that they are installed in."""
+    digest = hashlib.sha256(f"{triton.backends} {OURS}".encode()).hexdigest()[:8]
     return f"pytriton-{triton.version}-python{PYTHON}-{digest}"
 
 
-def ensure_link(path: Path, target: Path) -> None:
-    """Make the link if it is absent or dangling; two processes may do so at once."""
-    if path.is_file():
+def planned_files(triton: Triton) -> dict[Path, Path]:
+    """Place in the backend folder -> the file that is copied there."""
+    shipped = triton.backends / "python"
+    files = {Path("python") / path.name: path for path in shipped.iterdir() if path.is_file()}
+    files[Path("python") / STUB] = triton.stub
+    files |= {path.relative_to(OURS): path for path in OURS.glob("*/model.py")}
+    return files
+
+
+def ensure_copy(original: Path, copy: Path) -> None:
+    """Two processes may do so at once: a file appears whole or not at all."""
+    if copy.is_file() and stamp(copy) == stamp(original):
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    draft.symlink_to(target)
-    draft.replace(path)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    draft = copy.with_name(f".{copy.name}.{uuid.uuid4().hex}")
+    shutil.copy2(original, draft)
+    draft.replace(copy)
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
