@@ -1,0 +1,106 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auricle.serve.decode import transducer
+from auricle.serve.decode.hypothesis import Hypothesis
+from auricle.serve.decode.transducer import Floats, Ints, Options
+
+VOCAB, DIM = 7, 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Networks:
+    """A random stateless decoder and joiner; blank_bias sets how many frames emit."""
+
+    embedding: Floats
+    mixing: Floats
+    output: Floats
+    blank_bias: float
+
+    def decoder(self, y: Ints) -> Floats:
+        embedded = np.where((y >= 0)[..., None], self.embedding[y.clip(0)], 0)
+        mixed: Floats = (embedded * self.mixing[: y.shape[1], None]).sum(axis=1)
+        return mixed
+
+    def joiner(self, encoder_out: Floats, decoder_out: Floats) -> Floats:
+        logits: Floats = np.tanh(encoder_out + decoder_out) @ self.output
+        logits[:, 0] += self.blank_bias
+        return logits
+
+
+def random_networks(seed: int, blank_bias: float) -> Networks:
+    noise = np.random.default_rng(seed)
+
+    def draw(*shape: int) -> Floats:
+        return noise.normal(size=shape).astype(np.float32)
+
+    return Networks(draw(VOCAB, DIM), draw(3), draw(DIM, VOCAB), blank_bias)
+
+
+def search_frame_by_frame(
+    encoder_out: Floats, num_frames: int, networks: Networks, options: Options
+) -> Hypothesis:
+    """The definition: one utterance, one frame, one joiner call, at most one token."""
+    context = [-1] * (options.context_size - 1) + [options.blank_id]
+    hypothesis = Hypothesis()
+    for frame in range(num_frames):
+        y = np.array([context[-options.context_size :]])
+        logits = networks.joiner(encoder_out[None, frame], networks.decoder(y))[0]
+        token = int(logits.argmax())
+        if token not in (options.blank_id, options.unk_id):
+            log_prob = logits[token] - np.log(np.exp(logits.astype(np.float64)).sum())
+            hypothesis.append(token, frame, float(log_prob))
+            context.append(token)
+    return hypothesis
+
+
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    lens=st.lists(st.integers(0, 30), min_size=1, max_size=6),
+    blank_bias=st.floats(-1, 4),
+    context_size=st.integers(1, 3),
+    unk_id=st.sampled_from([None, 2]),
+    window=st.integers(1, 40),
+)
+def test_look_ahead_equals_frame_by_frame(
+    seed: int,
+    lens: list[int],
+    blank_bias: float,
+    context_size: int,
+    unk_id: int | None,
+    window: int,
+) -> None:
+    networks = random_networks(seed, blank_bias)
+    options = Options(context_size, unk_id=unk_id, lookahead=window)
+    noise = np.random.default_rng(seed)
+    encoder_out: Floats = noise.normal(size=(len(lens), max(lens) + 3, DIM)).astype(np.float32)
+    found = transducer.greedy_search(
+        encoder_out, np.array(lens, np.int32), networks.decoder, networks.joiner, options
+    )
+    for row, hypothesis in enumerate(found):
+        expected = search_frame_by_frame(encoder_out[row], lens[row], networks, options)
+        assert (hypothesis.ids, hypothesis.frames) == (expected.ids, expected.frames)
+        # float32 sums in another order
+        assert hypothesis.log_probs == pytest.approx(expected.log_probs, abs=1e-4)
+
+
+@pytest.mark.parametrize("window", [1, 4, 100])
+def test_one_joiner_call_covers_a_window_of_silence(window: int) -> None:
+    networks = random_networks(0, blank_bias=100.0)
+    calls = []
+
+    def joiner(encoder_out: Floats, decoder_out: Floats) -> Floats:
+        calls.append(len(encoder_out))
+        return networks.joiner(encoder_out, decoder_out)
+
+    encoder_out = np.zeros((2, 100, DIM), np.float32)
+    transducer.greedy_search(
+        encoder_out, np.array([100, 100], np.int32), networks.decoder, joiner,
+        Options(2, lookahead=window),
+    )  # fmt: skip
+    assert len(calls) == -(-100 // window)

@@ -1,0 +1,72 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from auricle import spec
+from auricle.errors import RepositoryError
+from auricle.spec import Choices, PipelineSpec, Source
+
+EXAMPLE = PipelineSpec(
+    family="icefall-transducer",
+    head="transducer",
+    sample_rate=16000,
+    seconds_per_frame=0.04,
+    graphs={"encoder": "encoder.onnx", "decoder": "decoder.onnx", "joiner": "joiner.onnx"},
+    tokens="tokens.txt",
+    token_kind="bpe",
+    blank_id=0,
+    unk_id=2,
+    context_size=2,
+    max_seconds=40.08,
+    source=Source("org/name", "abc", {"encoder.onnx": "0" * 64}),
+)
+
+
+def test_a_spec_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    EXAMPLE.save(tmp_path)
+    assert spec.load(tmp_path) == EXAMPLE
+
+
+def test_a_missing_file_names_the_command_that_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match="auricle build"):
+        spec.load(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"version": 2}, {"head": None, "sauce": 1}, {"source": {}}])
+def test_a_foreign_record_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    EXAMPLE.save(tmp_path)
+    path = tmp_path / spec.FILE_NAME
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(RepositoryError, match="run `auricle build` again"):
+        spec.load(tmp_path)
+
+
+def test_text_that_is_not_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / spec.FILE_NAME).write_text("{")
+    with pytest.raises(RepositoryError, match="not JSON"):
+        spec.load(tmp_path)
+
+
+def test_choices_come_back_from_their_parameters() -> None:
+    choices = Choices(runner="bls", max_sub_batch=32, max_padding=0.1, lookahead=8)
+    assert spec.parse_choices(choices.to_parameters()) == choices
+
+
+def test_absent_choices_take_the_default() -> None:
+    assert spec.parse_choices({}) == Choices()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"lookahed": "4"}, "unknown parameters .*lookahed"),
+        ({"lookahead": "four"}, "'four', expected int"),
+        ({"lookahead": "0"}, "must be above 0"),
+        ({"runner": "torch"}, "known: onnxruntime, bls"),
+        ({"max_padding": "1.5"}, r"not in 0\.\.1"),
+    ],
+)
+def test_a_wrong_choice_is_named(parameters: dict[str, str], message: str) -> None:
+    with pytest.raises(RepositoryError, match=message):
+        spec.parse_choices(parameters)
