@@ -1,0 +1,71 @@
+"""The families that can be built: one file each, found by its name."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.checkpoint.files import Precision
+from auricle.build.checkpoint.hub import HuggingFace
+from auricle.errors import UnknownFamilyError
+from auricle.spec import PipelineSpec
+
+
+@dataclass(frozen=True)
+class Options:
+    """precision: which of the checkpoint's files.  parity_audio: a wav or a folder of wavs."""
+
+    precision: Precision = "fp32"
+    parity_audio: Path | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A model that passed its parity check, not yet written.
+
+    graphs: role -> graph, the keys of spec.graphs.  tokens: the text of tokens.txt.
+    joiner_dim: 0 where there is no joiner.  report: lines for a person.
+    """
+
+    spec: PipelineSpec
+    graphs: dict[str, onnx.ModelProto]
+    tokens: str
+    joiner_dim: int
+    vocab_size: int
+    report: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Smallest, usual and largest shapes that a compiled encoder must take."""
+
+    seconds: tuple[float, float, float]
+    batch: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Family:
+    """source: what is fetched where no folder is named; choose: the files of it that are needed."""
+
+    source: HuggingFace
+    choose: Callable[[list[str], Options], list[str]]
+    build: Callable[[Checkpoint, Options], Built]
+    profile: Profile
+
+
+def names() -> list[str]:
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> Family:
+    """The family of a file name, written with '-' or '_'."""
+    module_name = name.replace("-", "_")
+    if module_name not in names():
+        raise UnknownFamilyError(f"unknown family {name!r}; known: {', '.join(names())}")
+    family = importlib.import_module(f"{__name__}.{module_name}").FAMILY
+    assert isinstance(family, Family), f"{module_name}.FAMILY is no Family"
+    return family
