@@ -28,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
         "serve.pipeline", "serve.runner", "serve.decode", "serve.tokens", "spec", "wire", "errors",
     },
     "client": {"wire", "audio", "errors"},
-    "server": {"spec", "errors"},
+    "server": {"spec", "wire", "errors"},
 }  # fmt: skip
 THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "soundfile": {"audio"},

@@ -5,28 +5,43 @@ from typing import Annotated
 
 import typer
 
+DEFAULT_REPOSITORY = Path("model_repo_offline")
 
-def run(
-    repo: Annotated[list[Path] | None, typer.Option(help="A model repository.")] = None,
+
+def run(  # noqa: PLR0913, PLR0917  # one parameter an option
+    repo: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help=f"A model repository; more than one may be given.  [default: {DEFAULT_REPOSITORY}]"
+        ),
+    ] = None,
     http_port: Annotated[int, typer.Option(help="KServe v2 over HTTP.")] = 8000,
     grpc_port: Annotated[int, typer.Option(help="KServe v2 over gRPC.")] = 8001,
-    metrics_port: Annotated[int, typer.Option(help="Prometheus metrics.")] = 8002,
+    metrics_port: Annotated[int, typer.Option(help="Metrics for Prometheus.")] = 8002,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    log_file: Annotated[Path | None, typer.Option(help="Triton's log.")] = None,
+    log_file: Annotated[
+        Path | None, typer.Option(help="For Triton's log; by default in the user's cache.")
+    ] = None,
+    verbose: Annotated[bool, typer.Option(help="Triton's log to stderr, not to a file.")] = False,
 ) -> None:
-    """Serve model repositories with the tritonserver of this machine."""
-    from auricle.server import launch
-    from auricle.server.ports import Ports
+    """Serve model repositories with the tritonserver of this machine; Ctrl-C stops it."""
+    from auricle.server import Options, Ports, serve
+    from auricle.server.layout import cache_folder
+    from auricle.server.signals import ended_by_signals
 
-    options = launch.Options(
-        repositories=repo or [Path("model_repo_offline")],
+    log_file = log_file or cache_folder() / "logs" / f"tritonserver-{grpc_port}.log"
+    options = Options(
+        repositories=repo or [DEFAULT_REPOSITORY],
         ports=Ports(http_port, grpc_port, metrics_port),
         host=host,
-        log_file=log_file,
+        log_file=None if verbose else log_file,
     )
-    with launch.serve(options) as server:
+    if options.log_file:
+        typer.echo(f"Triton's log: {options.log_file}")
+    with ended_by_signals(), serve(options) as server:
         typer.echo(
-            f"ready in {server.ready_s:.1f} s: (grpc {server.grpc_address}, "
-            f"http {server.http_address}, metrics {server.metrics_address})"
+            f"ready in {server.ready_s:.1f} s: {', '.join(server.models)} "
+            f"(grpc {server.grpc_address}, http {server.http_address}, "
+            f"metrics {server.metrics_address})"
         )
-        server.process.wait()
+        server.wait()

@@ -6,44 +6,44 @@ terminal reaches us alone, and what outlives Triton's own stop is killed with th
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import sysconfig
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from auricle.errors import ServerError, UnreachableError
-from auricle.server import layout, locate
+from auricle.server import command, host, layout, locate, log, repository
 from auricle.server.http import Endpoint
-from auricle.server.ports import Ports
+from auricle.server.options import Options
+from auricle.server.ports import check_ports
 
-LOOPBACK = "127.0.0.1"
-SHM_BYTES = 16 << 20  # of each stub at its start, and each growth: a batch of 64 s of audio
 POLL_S = 0.05
+STOP_MARGIN_S = 2.0  # what Triton gets beyond its own timeout before it is killed
 
 
 @dataclass(frozen=True)
-class Options:
-    """log_file: of Triton and its models; None is our own stderr."""
+class Plan:
+    """A start that has passed every check.
 
-    repositories: Sequence[Path]
-    ports: Ports = field(default_factory=Ports)
-    host: str = LOOPBACK
-    log_file: Path | None = None
-    start_timeout_s: float = 600.0
-    stop_timeout_s: float = 30.0
+    shm_prefix: of the names that the stubs' memory has in /dev/shm.
+    """
+
+    command: list[str]
+    environment: dict[str, str]
+    models: tuple[str, ...]
+    shm_prefix: str
 
 
 @dataclass(frozen=True)
 class Server:
-    """A tritonserver that is ready."""
+    """A tritonserver that is ready. models: their names. ready_s: what the start took."""
 
     process: subprocess.Popen[bytes]
     options: Options
+    models: tuple[str, ...]
     ready_s: float
 
     @property
@@ -58,95 +58,90 @@ class Server:
     def metrics_address(self) -> str:
         return f"{self.options.host}:{self.options.ports.metrics}"
 
+    def wait(self) -> None:
+        """Block while it serves; ServerError when it ends, for nobody asked it to."""
+        status = self.process.wait()
+        raise ServerError(f"tritonserver ended by itself with status {status}{why(self.options)}")
+
 
 @contextlib.contextmanager
 def serve(options: Options) -> Iterator[Server]:
-    """A tritonserver that serves the repositories; it stops with the block.
+    """A tritonserver that serves the repositories, ready; it stops with the block.
 
-    The thread that enters must outlive the block: Triton stops when it ends.
+    ServerError or RepositoryError if it cannot start; before it starts where that can be known.
+    Enter from a thread that outlives the block: the kernel stops Triton when that thread ends.
     """
     started = time.monotonic()
-    triton = locate.find_triton()
-    process = start(triton, options)
+    plan = prepare(options)
+    process = start(plan, options)
     try:
-        wait_until_ready(process, options)
-        yield Server(process, options, time.monotonic() - started)
+        wait_until_ready(process, plan, options)
+        yield Server(process, options, plan.models, time.monotonic() - started)
     finally:
-        stop(process, options.stop_timeout_s)
+        stop(process, options.stop_timeout_s + STOP_MARGIN_S)
+        remove_shared_memory(plan)
 
 
-def start(triton: locate.Triton, options: Options) -> subprocess.Popen[bytes]:
-    command = [*die_with_us(), str(triton.binary), *flags(triton, options)]
+def prepare(options: Options) -> Plan:
+    triton = locate.find_triton()
+    host.check_glibc(triton)
+    environment = command.build_environment(triton, host.python_library_folder(triton))
+    backends = layout.backend_folder(triton)
+    models = repository.check(options.repositories, [path.name for path in backends.iterdir()])
+    check_ports(options.host, options.ports)
+    num_instances = sum(model.num_instances for model in models)
+    host.check_shared_memory(num_instances, 2 * command.SHM_BYTES)
+    shm_prefix = f"auricle-{uuid.uuid4().hex}"
+    known = command.known_flags(triton, environment)
+    return Plan(
+        command.build_command(triton, options, backends, shm_prefix, known),
+        environment,
+        tuple(model.name for model in models),
+        shm_prefix,
+    )
+
+
+def start(plan: Plan, options: Options) -> subprocess.Popen[bytes]:
     with contextlib.ExitStack() as files:
-        log = None
+        output = None
         if options.log_file:
             options.log_file.parent.mkdir(parents=True, exist_ok=True)
-            log = files.enter_context(options.log_file.open("wb"))
+            output = files.enter_context(options.log_file.open("wb"))
         return subprocess.Popen(
-            command,
-            env=environment(triton),
+            plan.command,
+            env=plan.environment,
             stdin=subprocess.DEVNULL,
-            stdout=log or sys.stderr,
+            stdout=output or sys.stderr,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
 
 
-def die_with_us() -> list[str]:
-    """A prefix of the command that stops Triton when we are killed and cannot do it ourselves."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM"] if setpriv else []
-
-
-def flags(triton: locate.Triton, options: Options) -> list[str]:
-    """Triton's arguments: those that we need, and those that this version knows."""
-    needed = {
-        "backend-directory": layout.backend_folder(triton),
-        "http-address": options.host,
-        "grpc-address": options.host,
-        "http-port": options.ports.http,
-        "grpc-port": options.ports.grpc,
-        "metrics-port": options.ports.metrics,
-        "exit-timeout-secs": int(options.stop_timeout_s),
-    }
-    return [
-        *(f"--model-repository={path.resolve()}" for path in options.repositories),
-        *(f"--{name}={value}" for name, value in needed.items()),
-        f"--metrics-address={options.host}",
-        "--allow-gpu-metrics=false",
-        "--disable-auto-complete-config",
-        f"--backend-config=python,shm-default-byte-size={SHM_BYTES}",
-        f"--backend-config=python,shm-growth-byte-size={SHM_BYTES}",
-    ]
-
-
-def environment(triton: locate.Triton) -> dict[str, str]:
-    """Ours, so that the stub's embedded Python is this very one with its packages.
-
-    It takes for its own the first python3 on PATH, and so the virtual environment around that.
-    """
-    libraries = [sysconfig.get_config_var("LIBDIR"), *map(str, triton.libraries)]
-    inherited = os.environ.get("LD_LIBRARY_PATH")
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONHOME"}
-    return {
-        "OMP_NUM_THREADS": "1",
-        **kept,
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "LD_LIBRARY_PATH": os.pathsep.join([*libraries, *([inherited] if inherited else [])]),
-    }
-
-
-def wait_until_ready(process: subprocess.Popen[bytes], options: Options) -> None:
+def wait_until_ready(process: subprocess.Popen[bytes], plan: Plan, options: Options) -> None:
     endpoint = Endpoint(options.host, options.ports.http)
+    paths = ["/v2/health/ready", *(f"/v2/models/{name}/ready" for name in plan.models)]
     deadline = time.monotonic() + options.start_timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise ServerError(f"tritonserver ended with status {process.returncode} at its start")
+            raise ServerError(
+                f"tritonserver ended with status {process.returncode} before it was ready"
+                f"{why(options)}"
+            )
         with contextlib.suppress(UnreachableError):
-            if endpoint.get("/v2/health/ready").status == 200:
+            if all(endpoint.get(path).is_ok for path in paths):
                 return
         time.sleep(POLL_S)
-    raise ServerError(f"tritonserver was not ready within {options.start_timeout_s:g} s")
+    raise ServerError(
+        f"tritonserver was not ready within {options.start_timeout_s:g} s{why(options)}"
+    )
+
+
+def why(options: Options) -> str:
+    """What the log says, to go on with a sentence that reports an end."""
+    if options.log_file is None:
+        return "; see its log above"
+    text = options.log_file.read_text(encoding="utf-8", errors="replace")
+    return f"; its log {options.log_file} says:\n{log.explain(text)}"
 
 
 def stop(process: subprocess.Popen[bytes], timeout_s: float) -> None:
@@ -159,3 +154,9 @@ def stop(process: subprocess.Popen[bytes], timeout_s: float) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def remove_shared_memory(plan: Plan) -> None:
+    """What killed stubs could not remove themselves."""
+    for path in host.SHARED_MEMORY.glob(f"{plan.shm_prefix}*"):
+        path.unlink(missing_ok=True)

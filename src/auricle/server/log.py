@@ -1,0 +1,57 @@
+"""What Triton's log says about a start that failed."""
+
+import re
+from collections.abc import Iterable
+
+MAX_LINES = 12
+# A line of Triton: I1121 01:49:20.004015 12292 python_be.cc:2249] "text with \n in it"
+TRITON_ERROR = re.compile(r'^E\d{4} [\d:.]+ \d+ (?P<place>\S+)\] "?(?P<text>.*?)"?$')
+PLAIN_ERROR = re.compile(r"^error: (?P<text>.*)$")
+HARMLESS = "CudaDriverHelper has not been initialized"  # said wherever there is no GPU
+MODEL_FAILED = "model_lifecycle.cc"  # the one place that names the model and the whole reason
+
+CAUSES = {
+    r"No module named '(?P<what>[\w.]+)'": (
+        "the environment that runs auricle lacks the package {what}; install it there"
+    ),
+    r"Unsupported model IR version|is under development and support for this is limited": (
+        "the ONNX file is newer than this ONNX Runtime; build it with IR version <= 10, opset <= 18"
+    ),
+    r"(?P<what>\S+\.so[.\d]*): cannot open shared object file": (
+        "the loader does not find {what}; install the package that holds it"
+    ),
+    r"No space left on device|Unable to initialize shared memory|Bus error": (
+        "the shared memory /dev/shm is too small; in a container pass --shm-size=1g"
+    ),
+    r"already in use": "another server took the port meanwhile; choose other ports",
+    r"[Uu]nrecognized option|unrecognised option": (
+        "this Triton does not know a flag that auricle passes; please report its version"
+    ),
+    r"bad_alloc|[Oo]ut of memory|signal: 9": "the machine ran out of memory; use fewer instances",
+}
+
+
+def explain(log: str) -> str:
+    """The lines of a log that matter, and what they probably mean."""
+    lines = error_lines(log.splitlines())
+    shown = [f"  {line}" for text in lines for line in text.split("\\n") if line.strip()]
+    cause = probable_cause(log)
+    return "\n".join([*shown[:MAX_LINES], *([f"probably: {cause}"] if cause else [])])
+
+
+def error_lines(lines: Iterable[str]) -> list[str]:
+    """Why models failed; without such, all errors; without those, the end of the log."""
+    lines = [line for line in lines if line.strip() and HARMLESS not in line]
+    errors = [match for line in lines if (match := TRITON_ERROR.match(line))]
+    failures = [match["text"] for match in errors if match["place"].startswith(MODEL_FAILED)]
+    plain = [match["text"] for line in lines if (match := PLAIN_ERROR.match(line))]
+    found = failures or [match["text"] for match in errors] + plain
+    return list(dict.fromkeys(found)) or lines[-MAX_LINES:]
+
+
+def probable_cause(log: str) -> str | None:
+    for pattern, cause in CAUSES.items():
+        match = re.search(pattern, log)
+        if match:
+            return cause.format(**match.groupdict())
+    return None

@@ -1,0 +1,161 @@
+"""Check model repositories before Triton starts: what it could not load is one sentence here."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auricle import spec
+from auricle.errors import RepositoryError
+
+if TYPE_CHECKING:
+    from tritonclient.grpc.model_config_pb2 import ModelConfig
+
+BACKEND_OF_PLATFORM = {
+    "onnxruntime_onnx": "onnxruntime",
+    "tensorrt_plan": "tensorrt",
+    "pytorch_libtorch": "pytorch",
+}
+DEFAULT_FILE_NAMES = {
+    "onnxruntime": "model.onnx",
+    "python": "model.py",
+    "pytorch": "model.pt",
+    "tensorrt": "model.plan",
+}
+OUR_SHELLS = "auricle.serve.backend"  # what the model.py of a pipeline model imports
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model folder; version is the folder of its newest version, which Triton serves."""
+
+    folder: Path
+    version: Path
+    config: "ModelConfig"
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def backend(self) -> str:
+        """Empty for an ensemble, which is Triton's own."""
+        return self.config.backend or BACKEND_OF_PLATFORM.get(self.config.platform, "")
+
+    @property
+    def num_instances(self) -> int:
+        return sum(max(group.count, 1) for group in self.config.instance_group) or 1
+
+
+def check(repositories: Sequence[Path], backends: Collection[str]) -> list[Model]:
+    """The models of all repositories; RepositoryError for the first that Triton could not load.
+
+    backends: the names of those that Triton has.
+    """
+    models = [model for repository in repositories for model in read_repository(repository)]
+    by_name: dict[str, Model] = {}
+    for model in models:
+        other = by_name.setdefault(model.name, model)
+        if other is not model:
+            raise RepositoryError(
+                f"two models are named {model.name!r}: {other.folder} and {model.folder}; "
+                "rename one, or serve one repository"
+            )
+    for model in models:
+        check_backend(model, backends)
+        if is_pipeline(model):
+            check_pipeline(model, by_name)
+    return models
+
+
+def read_repository(path: Path) -> list[Model]:
+    if not path.is_dir():
+        raise RepositoryError(
+            f"no model repository {path}; make one with `auricle build FAMILY --from CHECKPOINT "
+            f"--name MODEL --repo {path}`, or name another with --repo"
+        )
+    folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
+    models = [read_model(folder) for folder in folders if not folder.name.startswith(".")]
+    if not models:
+        raise RepositoryError(
+            f"the model repository {path} is empty; fill it with `auricle build FAMILY --from "
+            f"CHECKPOINT --name MODEL --repo {path}`"
+        )
+    return models
+
+
+def read_model(folder: Path) -> Model:
+    config = read_config(folder / "config.pbtxt")
+    if config.name not in ("", folder.name):
+        raise RepositoryError(
+            f"{folder}/config.pbtxt names its model {config.name!r}, but Triton takes the folder's "
+            f"name {folder.name!r}; make them equal"
+        )
+    versions = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name.isdecimal()]
+    if not versions:
+        raise RepositoryError(
+            f"{folder} has no version folder such as {folder}/1; run `auricle build` again, or "
+            "remove the folder"
+        )
+    return Model(folder, max(versions, key=lambda path: int(path.name)), config)
+
+
+def read_config(path: Path) -> "ModelConfig":
+    from google.protobuf import text_format
+    from tritonclient.grpc import model_config_pb2 as pb
+
+    if not path.is_file():
+        raise RepositoryError(
+            f"{path.parent} has no config.pbtxt; run `auricle build` again, or remove the folder"
+        )
+    try:
+        return text_format.Parse(path.read_text(encoding="utf-8"), pb.ModelConfig())
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        raise RepositoryError(f"{path} is not a model configuration: {error}") from error
+
+
+def check_backend(model: Model, backends: Collection[str]) -> None:
+    if not model.backend:
+        return
+    if model.backend not in backends:
+        raise RepositoryError(
+            f"model {model.name!r} wants the backend {model.backend!r}, but this tritonserver has "
+            f"{', '.join(sorted(backends))}; build the model for one of these, or use an NGC image"
+        )
+    file_name = model.config.default_model_filename or DEFAULT_FILE_NAMES.get(model.backend)
+    if file_name and not model.config.cc_model_filenames:
+        require(model, file_name, f"the backend {model.backend} reads")
+
+
+def is_pipeline(model: Model) -> bool:
+    """Whether the model is one of ours that takes waveforms."""
+    path = model.version / DEFAULT_FILE_NAMES["python"]
+    return model.backend == "python" and OUR_SHELLS in path.read_text(encoding="utf-8")
+
+
+def check_pipeline(model: Model, names: Collection[str]) -> None:
+    facts = spec.load(model.version)
+    parameters = {name: value.string_value for name, value in model.config.parameters.items()}
+    try:
+        choices = spec.parse_choices(parameters)
+    except RepositoryError as error:
+        raise RepositoryError(f"{model.folder}: {error}") from error
+    graphs = dict(facts.graphs)
+    if choices.runner == "bls":
+        graphs.pop("encoder", None)
+        encoder = f"{model.name}__encoder"
+        if encoder not in names:
+            raise RepositoryError(
+                f"model {model.name!r} has runner bls, but its repository has no model {encoder!r};"
+                " run `auricle build` again with that runner, or set the parameter runner of "
+                f"{model.folder}/config.pbtxt to onnxruntime"
+            )
+    for file_name in (*graphs.values(), facts.tokens):
+        require(model, file_name, f"its {spec.FILE_NAME} names")
+
+
+def require(model: Model, file_name: str, reason: str) -> None:
+    if not (model.version / file_name).exists():
+        raise RepositoryError(
+            f"{model.version} has no {file_name}, which {reason}; run `auricle build` again"
+        )
