@@ -10,7 +10,7 @@ import typer
 import auricle
 from auricle import errors
 
-EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE = 1, 2, 3
+EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_INTERRUPTED = 1, 2, 3, 130
 EXIT_CODES = {
     errors.ManifestError: EXIT_USAGE,
     errors.UnknownFamilyError: EXIT_USAGE,
@@ -46,4 +46,4 @@ def main() -> None:
         print(f"auricle: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(EXIT_CODES.get(type(error), EXIT_FAILED))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)

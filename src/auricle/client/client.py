@@ -8,6 +8,7 @@ chooses the model where the server has one. Knows the wire, never the model.
 """
 
 import asyncio
+import logging
 import random
 import threading
 import time
@@ -25,6 +26,8 @@ from auricle.client.results import Transcription, parse_result
 from auricle.client.transports import PORTS, TRANSPORTS, Parameter, ProtocolName, Request
 from auricle.errors import BusyError, UnknownModelError, UnreachableError
 
+LOG = logging.getLogger(__name__)
+
 Audio = str | Path | bytes | Waveform
 Answer = TypeVar("Answer")
 
@@ -37,7 +40,7 @@ class Patience:
     that clients refused together do not come back together.
     """
 
-    attempts: int = 6
+    attempts: int = 10
     first_wait_s: float = 0.2
     longest_wait_s: float = 5.0
     deadline_s: float = 300.0
@@ -154,8 +157,10 @@ class AsyncClient:
             for attempt in range(1, self._patience.attempts):
                 try:
                     return await self._transport.infer(request, self._patience.deadline_s), attempt
-                except (BusyError, UnreachableError):
-                    await asyncio.sleep(self._patience.wait_s(attempt))
+                except (BusyError, UnreachableError) as error:
+                    wait_s = self._patience.wait_s(attempt)
+                    LOG.info("attempt %d failed, next in %.1f s: %s", attempt, wait_s, error)
+                    await asyncio.sleep(wait_s)
             answer = await self._transport.infer(request, self._patience.deadline_s)
             return answer, self._patience.attempts
 
@@ -168,7 +173,7 @@ class AsyncClient:
             if await self._transport.is_live():
                 raise
             raise UnreachableError(
-                f"no server answers at {self.url}; start one with `auricle serve` or name it with --url"
+                f"no server answers at {self.url}; is it running? `auricle serve` starts one"
             ) from error
 
 

@@ -1,0 +1,78 @@
+"""Many utterances through one client: bounded concurrency, an outcome each, failures apart."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+from auricle.client.client import AsyncClient
+from auricle.client.manifests import Utterance, fetch
+from auricle.client.results import Transcription
+from auricle.errors import AuricleError, InvalidRequestError, UnreachableError
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A transcription, or why there is none."""
+
+    id: str
+    transcription: Transcription | None
+    error: AuricleError | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """How hard to drive a server: requests in flight, utterances in each, what they ask for."""
+
+    num_tasks: int = 16
+    batch_size: int = 1
+    details: bool = False
+
+
+async def transcribe_corpus(
+    client: AsyncClient, utterances: Sequence[Utterance], load: Load = Load()
+) -> AsyncIterator[Outcome]:
+    """Outcomes as they come, in any order.
+
+    A bad file or request fails alone; UnreachableError ends the run, since all later ones would
+    wait in vain.
+    """
+    running: set[asyncio.Task[list[Outcome]]] = set()
+    try:
+        for start in range(0, len(utterances), load.batch_size):
+            if len(running) == load.num_tasks:
+                done, running = await asyncio.wait(running, return_when="FIRST_COMPLETED")
+                for outcome in (outcome for task in done for outcome in task.result()):
+                    yield outcome
+            batch = utterances[start : start + load.batch_size]
+            running.add(asyncio.create_task(_attempt(client, batch, load.details)))
+        for finished in asyncio.as_completed(running):
+            for outcome in await finished:
+                yield outcome
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _attempt(client: AsyncClient, batch: Sequence[Utterance], details: bool) -> list[Outcome]:
+    """Send what can be decoded in one request; if that is refused, each utterance alone."""
+    outcomes, good, waveforms = [], [], []
+    for utterance in batch:
+        try:
+            waveforms.append(await client.load(await asyncio.to_thread(fetch, utterance.source)))
+            good.append(utterance)
+        except AuricleError as error:
+            outcomes.append(Outcome(utterance.id, None, error))
+    if not good:
+        return outcomes
+    try:
+        answers = await client.transcribe_batch(waveforms, details=details)
+    except UnreachableError:
+        raise
+    except InvalidRequestError as error:
+        if len(good) > 1:
+            return outcomes + [(await _attempt(client, [one], details))[0] for one in good]
+        return [*outcomes, Outcome(good[0].id, None, error)]
+    except AuricleError as error:
+        return outcomes + [Outcome(utterance.id, None, error) for utterance in good]
+    return outcomes + [Outcome(one.id, answer) for one, answer in zip(good, answers, strict=True)]
