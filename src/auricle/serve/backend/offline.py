@@ -1,5 +1,7 @@
 """The shell that Triton calls for every offline model: unpack, transcribe, pack."""
 
+from __future__ import annotations  # Triton fills pb_utils only after the import
+
 import json
 import logging
 from collections.abc import Sequence

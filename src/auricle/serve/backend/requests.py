@@ -1,5 +1,7 @@
 """A Triton request to waveforms, or a sentence that says why not."""
 
+from __future__ import annotations  # Triton fills pb_utils only after the import
+
 import json
 from dataclasses import dataclass
 

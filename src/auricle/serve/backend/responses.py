@@ -1,5 +1,7 @@
 """Transcripts to a Triton response, and our errors to Triton's codes."""
 
+from __future__ import annotations  # Triton fills pb_utils only after the import
+
 import dataclasses
 import json
 from collections.abc import Sequence
@@ -12,9 +14,9 @@ from auricle import wire
 from auricle.errors import BusyError, InvalidRequestError
 from auricle.serve.tokens import Transcript
 
-ERROR_CODES: dict[type[Exception], int] = {
-    InvalidRequestError: pb_utils.TritonError.INVALID_ARG,
-    BusyError: pb_utils.TritonError.UNAVAILABLE,
+ERROR_CODES: dict[type[Exception], str] = {
+    InvalidRequestError: "INVALID_ARG",
+    BusyError: "UNAVAILABLE",
 }
 
 
@@ -69,12 +71,15 @@ def format_result(utterance: Utterance, model: str) -> str:
 
 
 def pack_error(error: Exception) -> pb_utils.InferenceResponse:
-    code = ERROR_CODES.get(type(error), pb_utils.TritonError.INTERNAL)
-    return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(error), code))
+    return _error(str(error), ERROR_CODES.get(type(error), "INTERNAL"))
 
 
 def pack_cancelled() -> pb_utils.InferenceResponse:
-    error = pb_utils.TritonError("cancelled by the client", pb_utils.TritonError.CANCELLED)
+    return _error("cancelled by the client", "CANCELLED")
+
+
+def _error(message: str, code: str) -> pb_utils.InferenceResponse:
+    error = pb_utils.TritonError(message, getattr(pb_utils.TritonError, code))
     return pb_utils.InferenceResponse(error=error)
 
 

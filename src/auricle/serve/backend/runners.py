@@ -1,5 +1,7 @@
 """Runners: ONNX Runtime in this process, or Triton's own model of the encoder by BLS."""
 
+from __future__ import annotations  # Triton fills pb_utils only after the import
+
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
