@@ -1,0 +1,167 @@
+"""auricle bench: load on a running server, its throughput, latency, truth and memory."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from auricle.audio import Waveform
+    from auricle.build.export.ceiling import Gauge
+    from auricle.client.bench.experiment import Plan
+    from auricle.client.bench.load import Load
+    from auricle.client.bench.record import Record
+
+EXIT_FAILED = 1
+CALIBRATION_UTTERANCES = 12  # that set the token rate of a random checkpoint
+ENCODERS = ("encoder*.onnx", "model*.onnx")  # a transducer's, or all of a CTC model
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to hold a run against: the encoder of a checkpoint, and transcripts in Kaldi's form."""
+
+    checkpoint: Path | None
+    trans: Path | None
+
+
+def run(  # noqa: PLR0913, PLR0917
+    files: Annotated[list[str] | None, typer.Argument(help="Audio: files, folders, globs.")] = None,
+    wavscp: Annotated[Path | None, typer.Option(help="Audio by a Kaldi wav.scp.")] = None,
+    trans: Annotated[
+        Path | None, typer.Option(help="The transcripts to expect; without it, first answers.")
+    ] = None,
+    url: Annotated[str, typer.Option("--url", "-u", help="host:port of gRPC.")] = "localhost:8001",
+    model_name: Annotated[str | None, typer.Option(help="The served model.")] = None,
+    concurrency: Annotated[str, typer.Option(help="Closed loops of so many callers.")] = "1,4,32",
+    rate: Annotated[str, typer.Option(help="Open loops of so many requests/s.")] = "",
+    requests: Annotated[int | None, typer.Option(help="In a run; without it, all once.")] = None,
+    seconds: Annotated[str, typer.Option(help="Join audio to such lengths: 2:15.")] = "",
+    mixes: Annotated[int, typer.Option(help="The number of such lengths.")] = 96,
+    repeat: Annotated[int, typer.Option(help="Runs of each load, in turn.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of lengths, order and random weights.")] = 1,
+    sample_rate: Annotated[int, typer.Option(help="The model's, in Hz.")] = 16000,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Its encoder alone gives the efficiency.")
+    ] = None,
+    server_pid: Annotated[int | None, typer.Option(help="Whose time and memory to watch.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Keep every run raw in this file.")] = None,
+    make_checkpoint: Annotated[
+        Path | None, typer.Option(help="Only write a 30 M random transducer to this folder.")
+    ] = None,
+) -> None:
+    """Measure a running server with real audio; every transcript is checked."""
+    from auricle.client.bench import machine
+    from auricle.client.bench.experiment import Plan
+    from auricle.client.bench.report import markdown
+
+    waveforms = _read_audio(files or [], wavscp, sample_rate)
+    if make_checkpoint:
+        _make_checkpoint(make_checkpoint, list(waveforms.values()), sample_rate, seed)
+        return
+    if seconds:
+        waveforms = _mix(waveforms, seconds, mixes, seed, sample_rate)
+    pid = server_pid or machine.find_server()
+    loads = _parse_loads(concurrency, rate)
+    plan = Plan(waveforms, sample_rate, loads, requests, repeat, seed, pid)
+    record = asyncio.run(_measure(url, model_name, plan, Wanted(checkpoint, trans)))
+    typer.echo(markdown(each.summary for each in record.measured))
+    if json:
+        record.save(json)
+    if any(each.summary.failed for each in record.measured):
+        raise typer.Exit(EXIT_FAILED)
+
+
+async def _measure(url: str, model: str | None, plan: "Plan", wanted: Wanted) -> "Record":
+    from auricle.client import AsyncClient
+    from auricle.client.bench import experiment, machine, triton
+    from auricle.client.bench.record import Record
+    from auricle.client.manifests import read_text
+
+    here = machine.describe()
+    gauge = _gauge(wanted.checkpoint, plan) if wanted.checkpoint else None
+    async with AsyncClient(url, model=model) as client:
+        model = await client.model()
+    async with triton.connect(url, model) as target:
+        expected = read_text(wanted.trans) if wanted.trans else None
+        truth = await experiment.find_truth(target, plan, expected)
+        measured = []
+        async for each in experiment.measure(target, plan, truth, gauge):
+            typer.echo(f"{each.summary.load}: {each.summary.throughput:.1f} audio s/s", err=True)
+            measured.append(each)
+        server = await target.server_version()
+    ceilings = [asdict(each) for each in gauge.ceilings] if gauge else []
+    return Record(here, server, model, truth, measured, {"ceilings": ceilings})
+
+
+def _read_audio(
+    files: Sequence[str], wavscp: Path | None, sample_rate: int
+) -> dict[str, "Waveform"]:
+    from auricle import audio
+    from auricle.client.manifests import fetch, find_audio, read_wav_scp
+
+    utterances = find_audio(files) + (read_wav_scp(wavscp) if wavscp else [])
+    if not utterances:
+        raise typer.BadParameter("name some audio: files, folders, or --wavscp")
+    return {each.id: audio.load(fetch(each.source), sample_rate) for each in utterances}
+
+
+def _mix(
+    waveforms: dict[str, "Waveform"], seconds: str, count: int, seed: int, sample_rate: int
+) -> dict[str, "Waveform"]:
+    from auricle.client.bench import workload
+
+    shortest_s, _, longest_s = seconds.partition(":")
+    try:
+        wanted = workload.Mix(float(shortest_s), float(longest_s or shortest_s), count, seed)
+    except ValueError:
+        raise typer.BadParameter(f"--seconds {seconds!r}: two numbers, such as 2:15") from None
+    mixed = workload.mix(list(waveforms.values()), wanted, sample_rate)
+    return {f"mix-{number}": waveform for number, waveform in enumerate(mixed)}
+
+
+def _parse_loads(concurrency: str, rate: str) -> list["Load"]:
+    from auricle.client.bench.load import Load
+
+    try:
+        closed = [Load(concurrency=int(number)) for number in concurrency.split(",") if number]
+        return closed + [Load(rate=float(number)) for number in rate.split(",") if number]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"--concurrency and --rate are lists of numbers: {error}"
+        ) from None
+
+
+def _gauge(checkpoint: Path, plan: "Plan") -> "Gauge":
+    from auricle.build.checkpoint.files import choose_graph, list_files
+    from auricle.build.export.ceiling import Gauge
+    from auricle.client.bench import machine
+
+    names = list_files(checkpoint)
+    pattern = next((each for each in ENCODERS if list(checkpoint.glob(each))), ENCODERS[0])
+    encoder = checkpoint / choose_graph(names, pattern, "fp32")
+    features = _features(list(plan.waveforms.values()), plan.sample_rate)
+    return Gauge(encoder, features, machine.describe().cores)
+
+
+def _make_checkpoint(
+    folder: Path, waveforms: Sequence["Waveform"], sample_rate: int, seed: int
+) -> None:
+    from auricle.build import random_checkpoint
+
+    features = _features(waveforms[:CALIBRATION_UTTERANCES], sample_rate)
+    random_checkpoint.write(folder, features, seed=seed)
+    typer.echo(f"wrote a transducer of random weights to {folder}")
+
+
+def _features(waveforms: Sequence["Waveform"], sample_rate: int) -> list["NDArray[np.float32]"]:
+    from auricle.build.export.parity import fbank
+    from auricle.build.frontend.kaldi_fbank import FbankOptions
+
+    return [fbank(waveform, FbankOptions(sample_rate)) for waveform in waveforms]

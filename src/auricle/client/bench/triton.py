@@ -1,0 +1,102 @@
+"""The wire at its cheapest: requests serialised beforehand, Triton's own counters around them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import grpc
+import numpy as np
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from auricle import wire
+from auricle.audio import Waveform
+from auricle.client.bench.load import Load
+from auricle.client.bench.run import Counters, Run, run
+from auricle.client.transports import CHANNEL
+from auricle.errors import AuricleError, BusyError, UnreachableError
+
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+DEADLINE_S = 300.0
+
+
+class Target:
+    """One model of one server, and the requests that will be sent to it, ready as bytes."""
+
+    def __init__(self, channel: grpc.aio.Channel, url: str, model: str) -> None:
+        self._infer = channel.unary_unary(
+            INFER, response_deserializer=service_pb2.ModelInferResponse.FromString
+        )
+        self._stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
+        self._url, self.model = url, model
+        self._requests: list[bytes] = []
+
+    def prepare(self, waveforms: Sequence[Waveform], sample_rate: int) -> None:
+        self._requests = [_serialise(self.model, each, sample_rate) for each in waveforms]
+
+    async def __call__(self, index: int) -> str:
+        try:
+            answer = await self._infer(self._requests[index], timeout=DEADLINE_S)
+        except grpc.aio.AioRpcError as error:
+            raise _ours(error, self._url) from error
+        return bytes(answer.raw_output_contents[0][4:]).decode()  # after a length of 4 bytes
+
+    async def counters(self) -> dict[str, Counters]:
+        """By model, the pipeline's own ones and any other of the server."""
+        try:
+            answer = await self._stub.ModelStatistics(service_pb2.ModelStatisticsRequest())
+        except grpc.aio.AioRpcError as error:
+            raise _ours(error, self._url) from error
+        return {each.name: _counters(each) for each in answer.model_stats}
+
+    async def server_version(self) -> str:
+        answer = await self._stub.ServerMetadata(service_pb2.ServerMetadataRequest())
+        return f"{answer.name} {answer.version}"
+
+
+@asynccontextmanager
+async def connect(url: str, model: str) -> AsyncIterator[Target]:
+    async with grpc.aio.insecure_channel(url, options=CHANNEL) as channel:
+        yield Target(channel, url, model)
+
+
+async def count_run(
+    target: Target, order: Sequence[int], load: Load, server_pid: int | None
+) -> Run:
+    """A run, and what Triton itself counted while it went."""
+    before = await target.counters()
+    done = await run(target, order, load, server_pid)
+    after = await target.counters()
+    grown = {name: after[name].since(before.get(name, Counters())) for name in after}
+    return replace(done, counters={name: each for name, each in grown.items() if each.executions})
+
+
+def _serialise(model: str, waveform: Waveform, sample_rate: int) -> bytes:
+    request = service_pb2.ModelInferRequest(model_name=model)
+    request.parameters[wire.SAMPLE_RATE].int64_param = sample_rate
+    request.outputs.add(name=wire.TRANSCRIPTS.name)
+    lens = np.array([len(waveform)], np.int32)
+    for tensor, values in ((wire.WAV, waveform), (wire.WAV_LENS, lens)):
+        request.inputs.add(name=tensor.name, datatype=tensor.dtype, shape=[1, len(values)])
+        request.raw_input_contents.append(values.tobytes())
+    return bytes(request.SerializeToString())
+
+
+def _counters(statistics: service_pb2.ModelStatistics) -> Counters:
+    spent = statistics.inference_stats
+    compute = (spent.compute_input, spent.compute_infer, spent.compute_output)
+    return Counters(
+        requests=spent.success.count,
+        failures=spent.fail.count,
+        inferences=statistics.inference_count,
+        executions=statistics.execution_count,
+        queue_ns=spent.queue.ns,
+        compute_ns=sum(each.ns for each in compute),
+    )
+
+
+def _ours(error: grpc.aio.AioRpcError, url: str) -> AuricleError:
+    if error.code() is not grpc.StatusCode.UNAVAILABLE:
+        return AuricleError(f"the server at {url} failed ({error.code().name}): {error.details()}")
+    if "connect" in (error.details() or ""):
+        return UnreachableError(f"no server answers at {url}: {error.details()}")
+    return BusyError(f"the server at {url} refused: {error.details()}")

@@ -1,0 +1,40 @@
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auricle.client.bench.workload import Mix, mix, order
+
+RATE = 100
+WAVEFORMS = [np.full(length, length, np.float32) for length in (30, 70, 110)]
+
+
+def test_a_seed_gives_one_mix() -> None:
+    first, again, other = (mix(WAVEFORMS, Mix(2, 15, 8, seed), RATE) for seed in (1, 1, 2))
+    for one, same in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one, same)
+    assert [len(each) for each in first] != [len(each) for each in other]
+
+
+@given(st.floats(0.1, 5), st.floats(0, 5), st.integers(1, 20))
+def test_lengths_stay_in_their_bounds(shortest: float, more: float, count: int) -> None:
+    mixed = mix(WAVEFORMS, Mix(shortest, shortest + more, count), RATE)
+    assert len(mixed) == count
+    for each in mixed:
+        assert int(shortest * RATE) <= len(each) <= (shortest + more) * RATE
+
+
+def test_utterances_are_joined_whole_but_for_the_last() -> None:
+    (mixed,) = mix(WAVEFORMS, Mix(10, 10, 1), RATE)
+    edges = [0, *(np.flatnonzero(np.diff(mixed)) + 1), len(mixed)]
+    for start, end in pairwise(edges[:-1]):
+        assert (end - start) % mixed[start] == 0
+
+
+@given(st.integers(1, 30), st.integers(1, 100))
+def test_each_pass_sends_every_waveform_once(count: int, requests: int) -> None:
+    sent = order(count, requests)
+    assert len(sent) == requests
+    for start in range(0, requests - count + 1, count):
+        assert sorted(sent[start : start + count]) == list(range(count))
