@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from auricle.client.bench.experiment import Plan
     from auricle.client.bench.load import Load
     from auricle.client.bench.record import Record
+    from auricle.client.bench.workload import Mix, Waveforms
 
 EXIT_FAILED = 1
 CALIBRATION_UTTERANCES = 12  # that set the token rate of a random checkpoint
@@ -57,7 +58,7 @@ def run(  # noqa: PLR0913, PLR0917
     ] = None,
 ) -> None:
     """Measure a running server with real audio; every transcript is checked."""
-    from auricle.client.bench import machine
+    from auricle.client.bench import machine, workload
     from auricle.client.bench.experiment import Plan
     from auricle.client.bench.report import markdown
 
@@ -66,7 +67,7 @@ def run(  # noqa: PLR0913, PLR0917
         _make_checkpoint(make_checkpoint, list(waveforms.values()), sample_rate, seed)
         return
     if seconds:
-        waveforms = _mix(waveforms, seconds, mixes, seed, sample_rate)
+        waveforms = workload.mix(waveforms, _parse_mix(seconds, mixes, seed), sample_rate)
     pid = server_pid or machine.find_server()
     loads = _parse_loads(concurrency, rate)
     plan = Plan(waveforms, sample_rate, loads, requests, repeat, seed, pid)
@@ -100,30 +101,23 @@ async def _measure(url: str, model: str | None, plan: "Plan", wanted: Wanted) ->
     return Record(here, server, model, truth, measured, {"ceilings": ceilings})
 
 
-def _read_audio(
-    files: Sequence[str], wavscp: Path | None, sample_rate: int
-) -> dict[str, "Waveform"]:
-    from auricle import audio
-    from auricle.client.manifests import fetch, find_audio, read_wav_scp
+def _read_audio(files: Sequence[str], wavscp: Path | None, sample_rate: int) -> "Waveforms":
+    from auricle.client.bench import workload
+    from auricle.client.manifests import find_audio, read_wav_scp
 
     utterances = find_audio(files) + (read_wav_scp(wavscp) if wavscp else [])
     if not utterances:
         raise typer.BadParameter("name some audio: files, folders, or --wavscp")
-    return {each.id: audio.load(fetch(each.source), sample_rate) for each in utterances}
+    return workload.read(utterances, sample_rate)
 
 
-def _mix(
-    waveforms: dict[str, "Waveform"], seconds: str, count: int, seed: int, sample_rate: int
-) -> dict[str, "Waveform"]:
+def _parse_mix(seconds: str, count: int, seed: int) -> "Mix":
     from auricle.client.bench import workload
 
-    shortest_s, _, longest_s = seconds.partition(":")
     try:
-        wanted = workload.Mix(float(shortest_s), float(longest_s or shortest_s), count, seed)
+        return workload.parse_mix(seconds, count, seed)
     except ValueError:
         raise typer.BadParameter(f"--seconds {seconds!r}: two numbers, such as 2:15") from None
-    mixed = workload.mix(list(waveforms.values()), wanted, sample_rate)
-    return {f"mix-{number}": waveform for number, waveform in enumerate(mixed)}
 
 
 def _parse_loads(concurrency: str, rate: str) -> list["Load"]:

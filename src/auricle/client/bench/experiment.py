@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from auricle.audio import Waveform
 from auricle.client.bench import triton, workload
 from auricle.client.bench.load import Load
 from auricle.client.bench.record import Measured
@@ -18,7 +17,7 @@ class Plan:
     server_pid: whose time and memory to watch.
     """
 
-    waveforms: Mapping[str, Waveform]
+    waveforms: workload.Waveforms
     sample_rate: int
     loads: Sequence[Load]
     requests: int | None = None

@@ -117,6 +117,7 @@ COLUMNS: Mapping[str, tuple[Value, str]] = {
     "client cores": (lambda one: one.client_cores, ".2f"),
     "server cores": (lambda one: one.server_cores, ".2f"),
     "RSS MB": (lambda one: one.rss_mb and one.rss_mb[1], ".0f"),
+    "growth MB": (lambda one: one.rss_mb and one.rss_mb[1] - one.rss_mb[0], "+.1f"),
     "efficiency": (lambda one: one.efficiency, ".3f"),
 }
 SPREAD = ("audio s/s", "efficiency")  # shown with the least and the most of several runs

@@ -1,12 +1,16 @@
 """What is sent: waveforms as they are, or utterances joined to lengths drawn by a seed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, cycle, islice
 
 import numpy as np
 
+from auricle import audio
 from auricle.audio import Waveform
+from auricle.client.manifests import Utterance, fetch
+
+Waveforms = dict[str, Waveform]  # by name
 
 
 @dataclass(frozen=True)
@@ -19,12 +23,26 @@ class Mix:
     seed: int = 1
 
 
-def mix(waveforms: Sequence[Waveform], wanted: Mix, sample_rate: int) -> list[Waveform]:
+def parse_mix(lengths: str, count: int, seed: int) -> Mix:
+    """The mix of lengths such as "2:15"; ValueError where they are no two numbers."""
+    shortest_s, longest_s = map(float, lengths.split(":"))
+    return Mix(shortest_s, longest_s, count, seed)
+
+
+def read(utterances: Iterable[Utterance], sample_rate: int) -> Waveforms:
+    """Decode, mix down, resample; AudioError for the first that fails."""
+    return {each.id: audio.load(fetch(each.source), sample_rate) for each in utterances}
+
+
+def mix(waveforms: Waveforms, wanted: Mix, sample_rate: int) -> Waveforms:
     """Join utterances in random order, and cut each to its length; the same for the same seed."""
     rng = np.random.default_rng(wanted.seed)
     seconds = rng.uniform(wanted.shortest_s, wanted.longest_s, wanted.count)
-    endless = _shuffled_forever(waveforms, rng)
-    return [_take(endless, int(length * sample_rate)) for length in seconds]
+    endless = _shuffled_forever(list(waveforms.values()), rng)
+    return {
+        f"mix-{number}": _take(endless, int(length * sample_rate))
+        for number, length in enumerate(seconds)
+    }
 
 
 def order(count: int, requests: int, seed: int = 1) -> list[int]:
