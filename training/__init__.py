@@ -1,1 +1,1 @@
-"""The demo checkpoint: synthetic speech in, icefall-style ONNX exports out. Nothing that serves imports this."""
+"""The demo checkpoint: synthetic speech in, icefall-style ONNX exports out; nothing serves this."""

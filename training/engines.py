@@ -1,6 +1,6 @@
 """The three synthesisers, called as programs: an utterance in, its bare waveform at 16 kHz out.
 
-What each engine says depends on its version: lists are equal everywhere, audio is only equal for equal versions.
+What an engine says depends on its version: lists are equal everywhere, audio for equal versions.
 """
 
 import io
@@ -21,7 +21,10 @@ NOMINAL_SPEED = 165  # words per minute that flite and festival speak at when no
 Waveform = NDArray[np.float32]
 
 _FESTIVAL_START = """
-(define (say text path) (let ((u (eval (list 'Utterance 'Text text)))) (utt.synth u) (utt.save.wave u path 'riff)))
+(define (say text path)
+  (let ((u (eval (list 'Utterance 'Text text))))
+    (utt.synth u)
+    (utt.save.wave u path 'riff)))
 (define hts_base nil)
 (define (hts_speed speed)
   (if (null? hts_base) (set! hts_base hts_engine_params))
@@ -30,7 +33,7 @@ _FESTIVAL_START = """
 
 
 def speak(utterances: Sequence[Utterance]) -> list[Waveform]:
-    """One waveform per utterance; festival speaks all of its share in one run, because it is slow to start."""
+    """One waveform per utterance; festival, slow to start, speaks all of its share in one run."""
     festival = [utterance for utterance in utterances if utterance.engine == "festival"]
     spoken = dict(zip(festival, _festival(festival), strict=True))
     for utterance in utterances:

@@ -20,7 +20,7 @@ def _options() -> kaldi_native_fbank.FbankOptions:
 
 
 def fbank(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """waveform: float32 [num_samples] in [-1, 1], 16 kHz. Returns float32 [T, 80], one frame per 10 ms."""
+    """waveform: float32 [num_samples] in [-1, 1], 16 kHz. Returns float32 [T, 80]."""
     extractor = kaldi_native_fbank.OnlineFbank(_options())
     extractor.accept_waveform(SAMPLE_RATE_HZ, waveform.tolist())
     extractor.input_finished()

@@ -1,6 +1,7 @@
 """Audio for a list of utterances, and the training set's features, made by several processes.
 
-Everything random about an utterance is in its row or follows from its id, so the order of work changes nothing.
+Everything random about an utterance is in its row or follows from its id, so the order of work
+changes nothing.
 """
 
 import argparse
@@ -49,7 +50,7 @@ def non_speech(utterance: Utterance) -> Waveform:
 
 
 def in_room(utterance: Utterance, waveform: Waveform) -> Waveform:
-    """The spoken waveform at its level, with its silences around it and its noise over all, within [-1, 1]."""
+    """The waveform at its level, with silences around it and noise over all, within [-1, 1]."""
     peak = float(np.abs(waveform).max()) + 1e-9
     scaled = waveform * (10 ** (utterance.gain_db / 20) / max(peak, 0.5))
     padded = np.concatenate([_silence(utterance.lead_s), scaled, _silence(utterance.tail_s)])
@@ -72,7 +73,7 @@ def _shard_features(utterances: Sequence[Utterance]) -> list[NDArray[np.float16]
 
 
 def write_features(path: Path, utterances: Sequence[Utterance], processes: int) -> None:
-    """path (.npz): features float16 [sum of T, 80], num_frames int64 [N], texts [N]."""
+    """Write a .npz: features float16 [sum of T, 80], num_frames int64 [N], texts [N]."""
     shards = [utterances[start : start + SHARD] for start in range(0, len(utterances), SHARD)]
     features: list[NDArray[np.float16]] = []
     started = time.monotonic()

@@ -1,6 +1,6 @@
-"""Seeded lists of what is said, by whom, how fast, and in what room; the same seed gives the same list.
+"""Seeded lists of what is said, by whom, how fast, and in what room: one seed, one list.
 
-A row of a list is all that synthesis needs, so a list can be stored as text and its audio made again.
+A row is all that synthesis needs, so a list is stored as text and its audio made again.
 """
 
 import csv
@@ -17,14 +17,14 @@ HELD_OUT_SPEEDS = (*range(126, 136), *range(158, 168), *range(188, 196))
 TRAINING_SPEEDS = tuple(
     speed for speed in range(SLOWEST, FASTEST + 1) if speed not in HELD_OUT_SPEEDS
 )
-RECORDED_SHARE = 0.2  # of training utterances; the rest is spread over espeak-ng's many variants
+RECORDED_SHARE = 0.2  # of training utterances; the rest is espeak-ng's many variants
 NON_SPEECH_SHARE = 0.05
 NON_SPEECH = ("white", "brown", "modulated", "tone", "silence")
 
 
 @dataclasses.dataclass(frozen=True)
 class Utterance:
-    """warp: playback speed-up after synthesis, moves pitch and formants; snr_db: of added white noise."""
+    """warp: speed-up of playback, moves pitch and formants; snr_db: of added white noise."""
 
     utterance_id: str
     speaker: str
@@ -63,7 +63,9 @@ def _training_speaker(rng: random.Random, speakers: Sequence[str]) -> str:
     return rng.choice(recorded if rng.random() < RECORDED_SHARE else variants)
 
 
-def _training_utterance(rng: random.Random, utterance_id: str, speakers: Sequence[str]) -> Utterance:
+def _training_utterance(
+    rng: random.Random, utterance_id: str, speakers: Sequence[str]
+) -> Utterance:
     if rng.random() < NON_SPEECH_SHARE:
         kind = rng.choice(NON_SPEECH)
         return _utterance(rng, utterance_id, voices.Voice("nobody", "non-speech", kind), "")
@@ -107,7 +109,9 @@ def seen_voices_list(num_utterances: int = 300, seed: int = 3) -> list[Utterance
     return utterances
 
 
-def shipped(utterances: Sequence[Utterance], num_utterances: int = 40, seed: int = 4) -> list[Utterance]:
+def shipped(
+    utterances: Sequence[Utterance], num_utterances: int = 40, seed: int = 4
+) -> list[Utterance]:
     """The sample whose audio is stored with the code, drawn by seed, in the order of the list."""
     chosen = random.Random(seed).sample(range(len(utterances)), num_utterances)
     return [utterances[index] for index in sorted(chosen)]

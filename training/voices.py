@@ -1,7 +1,8 @@
 """Who speaks: the synthesisers' voices, and which of them training never hears.
 
-A speaker is an espeak-ng variant, or a recorded person whatever the engine that plays the recording; a speaker is
-held out as a whole. Accents of espeak-ng differ in their phonemes, so every accent is trained on.
+A speaker is an espeak-ng variant, or a recorded person whatever the engine that plays the
+recording; a speaker is held out as a whole. Accents of espeak-ng differ in their phonemes, so
+every accent is trained on.
 """
 
 import dataclasses
@@ -18,18 +19,18 @@ ACCENTS = (
     "en-029",
 )
 
-# Left out by name, unheard, because they are effects and not speakers: whisper, whisperf, croak, Demonic, robosoft to
-# robosoft8, UniRobot, anikaRobot, announcer (a game's loudspeaker with an echo), fast (a test of the engine's limits).
-# "Mr serious" is left out for the space in its name.
-VARIANTS = tuple(
-    """
-    default Alex Alicia Andrea Andy Annie AnxiousAndy Denis Diogo Gene Gene2 Henrique Hugo Jacky Lee Marco Mario Michael
-    Mike Nguyen RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky adam anika antonio aunty belinda benjamin boris caleb
-    david ed edward edward2 f1 f2 f3 f4 f5 grandma grandpa gustave iven iven2 iven3 iven4 john kaukovalta klatt klatt2
-    klatt3 klatt4 klatt5 klatt6 linda m1 m2 m3 m4 m5 m6 m7 m8 marcelo max michel miguel norbert pablo paul pedro quincy
-    rob robert sandro shelby steph steph2 steph3 travis victor zac
-    """.split()
-)
+# Left out by name, unheard, because they are effects and not speakers: whisper, whisperf, croak,
+# Demonic, robosoft to robosoft8, UniRobot, anikaRobot, announcer (a game's loudspeaker with an
+# echo), fast (a test of the engine's limits). "Mr serious" is left out for the space in its name.
+_VARIANT_NAMES = """
+    default Alex Alicia Andrea Andy Annie AnxiousAndy Denis Diogo Gene Gene2 Henrique Hugo Jacky
+    Lee Marco Mario Michael Mike Nguyen RicishayMax RicishayMax2 RicishayMax3 Storm Tweaky adam
+    anika antonio aunty belinda benjamin boris caleb david ed edward edward2 f1 f2 f3 f4 f5
+    grandma grandpa gustave iven iven2 iven3 iven4 john kaukovalta klatt klatt2 klatt3 klatt4
+    klatt5 klatt6 linda m1 m2 m3 m4 m5 m6 m7 m8 marcelo max michel miguel norbert pablo paul
+    pedro quincy rob robert sandro shelby steph steph2 steph3 travis victor zac
+"""
+VARIANTS = tuple(_VARIANT_NAMES.split())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,26 +1,31 @@
 """The vocabulary, the sentences, and the word pairs that training never sees.
 
-No two words sound alike (no "to" beside "two"): a recogniser without a language model could not tell them apart.
+No two words sound alike (no "to" beside "two"): without a language model nothing could tell them
+apart.
 """
 
+import itertools
 import random
 import zlib
 
-NUMBERS = (
+
+def _words(spaced: str) -> list[str]:
+    return spaced.split()
+
+
+NUMBERS = _words(
     "zero one two three four five six seven eight nine ten eleven twelve twenty hundred thousand"
-).split()
-DIGITS = NUMBERS[:10]
-COLOURS = "red green blue yellow black white orange purple silver".split()
-COMMANDS = "play stop start open shut turn call send move find show repeat pause".split()
-DIRECTIONS = "left right up down north south east west forward back on off".split()
-CITIES = "london paris berlin tokyo madrid boston chicago sydney cairo lisbon".split()
-OBJECTS = "light door window music camera table kitchen garden radio alarm".split()
-DAYS = "monday tuesday wednesday thursday friday saturday sunday today tomorrow".split()
-UNITS = "seconds minutes hours meters percent degrees dollars".split()
-GLUE = "the and please from with at yes no is not".split()
-VOCABULARY = (
-    NUMBERS + COLOURS + COMMANDS + DIRECTIONS + CITIES + OBJECTS + DAYS + UNITS + GLUE
 )
+DIGITS = NUMBERS[:10]
+COLOURS = _words("red green blue yellow black white orange purple silver")
+COMMANDS = _words("play stop start open shut turn call send move find show repeat pause")
+DIRECTIONS = _words("left right up down north south east west forward back on off")
+CITIES = _words("london paris berlin tokyo madrid boston chicago sydney cairo lisbon")
+OBJECTS = _words("light door window music camera table kitchen garden radio alarm")
+DAYS = _words("monday tuesday wednesday thursday friday saturday sunday today tomorrow")
+UNITS = _words("seconds minutes hours meters percent degrees dollars")
+GLUE = _words("the and please from with at yes no is not")
+VOCABULARY = NUMBERS + COLOURS + COMMANDS + DIRECTIONS + CITIES + OBJECTS + DAYS + UNITS + GLUE
 
 HELD_OUT_SHARE = 8  # one word pair in eight
 SENTENCE_LENGTHS = (1, 2, 2, 3, 3, 3, 4, 4, 5, 6, 7)
@@ -33,7 +38,7 @@ def is_held_out(first: str, second: str) -> bool:
 
 def has_held_out_pair(sentence: str) -> bool:
     words = sentence.split()
-    return any(is_held_out(a, b) for a, b in zip(words, words[1:], strict=False))
+    return any(is_held_out(a, b) for a, b in itertools.pairwise(words))
 
 
 def _command(rng: random.Random) -> list[str]:
@@ -49,7 +54,7 @@ def _journey(rng: random.Random) -> list[str]:
 
 def _measure(rng: random.Random) -> list[str]:
     words = [rng.choice(NUMBERS), rng.choice(UNITS)]
-    return words + rng.choice([[], [rng.choice(DIRECTIONS)], ["and"] + [rng.choice(NUMBERS)]])
+    return words + rng.choice([[], [rng.choice(DIRECTIONS)], ["and", rng.choice(NUMBERS)]])
 
 
 def _any_sentence(rng: random.Random) -> list[str]:
