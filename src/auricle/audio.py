@@ -5,8 +5,7 @@ resamples with soxr. Knows nothing of models or servers.
 
 A file cut short is refused, never half read, wherever its format says how long it should be: a
 wav header, flac frames, the last ogg page, an mp3's Xing header. A wav header with the sizes that
-tools write to a pipe (0x7FFFF000 and above) promises nothing and is read to its end, as is an mp3
-without that header.
+tools write to a pipe (0x7FFFF000 and above) promises nothing and is read to its end.
 """
 
 import io
@@ -22,7 +21,8 @@ from auricle.errors import AudioError
 Waveform = NDArray[np.float32]
 
 UNKNOWN_SIZE = 0x7FFFF000  # and above: sox, espeak-ng and ffmpeg writing wav to a pipe
-FRAME = 1152  # samples of an mp3 frame; a whole file may lack one that is only encoder padding
+MP3_FRAME = 1152  # samples; a whole file may lack one that is only encoder padding
+MP3_TAIL = 4096  # bytes that may follow the last frame: old tags
 
 
 def load(source: str | Path | bytes, sample_rate: int) -> Waveform:
@@ -62,16 +62,22 @@ def _decode(raw: bytes, name: str) -> tuple[Waveform, int]:
     import soundfile
 
     _check_whole(raw, name)
+    stream = io.BytesIO(raw)
     try:
-        with soundfile.SoundFile(io.BytesIO(raw)) as file:
+        with soundfile.SoundFile(stream) as file:
             samples = file.read(dtype="float32", always_2d=True)
-            promised = file.frames if file.format != "MP3" or _counts_frames(raw) else 0
-            rate = file.samplerate
+            rate, promised = file.samplerate, file.frames
+            is_guess = file.format == "MP3" and not _counts_frames(raw)
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"cannot decode {name}: {error.error_string} Known: wav, flac, ogg, mp3, aiff"
         ) from error
-    if len(samples) + FRAME < promised:
+    if is_guess and len(raw) - stream.tell() > MP3_TAIL:
+        raise AudioError(
+            f"{name} is an mp3 of varying bit rate without a count of its frames, so libsndfile "
+            "stops before its end; convert it to flac or wav"
+        )
+    if not is_guess and len(samples) + MP3_FRAME < promised:
         raise AudioError(f"{name} is truncated: {len(samples)} of {promised} samples are there")
     return samples, rate
 
