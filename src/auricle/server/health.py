@@ -10,9 +10,10 @@ from typing import TypedDict, cast
 
 from auricle import wire
 from auricle.errors import ServerError, UnreachableError
-from auricle.server.http import Answer, Endpoint, Json
+from auricle.server.http import Endpoint, Json
 
 SILENCE: list[Json] = [0.0] * 1600  # 0.1 s at 16 kHz
+BUSY = 503  # Triton's UNAVAILABLE: its queue is full
 SEQUENCE_ID = 1 << 48  # no client counts up to it
 
 
@@ -30,6 +31,7 @@ class Config(TypedDict):
     name: str
     max_batch_size: int
     input: list[Named]
+    output: list[Named]
     instance_group: list[Group]
 
 
@@ -49,20 +51,23 @@ def probe_models(endpoint: Endpoint) -> list[Probe]:
             f"the server at {endpoint} answers but is not ready: a model is loading, or the server "
             "is stopping; its log says which"
         )
-    return [probe(endpoint, config) for config in read_configs(endpoint) if takes_waveforms(config)]
+    return [probe(endpoint, config) for config in read_configs(endpoint) if is_pipeline(config)]
 
 
 def read_configs(endpoint: Endpoint) -> Iterator[Config]:
     index = endpoint.post("/v2/repository/index", {"ready": True})
     if not index.is_ok:
-        raise ServerError(f"the server at {endpoint} does not list its models: {index.body}")
+        raise ServerError(f"the server at {endpoint} does not list its models: {index.error}")
     for model in cast("list[Named]", index.body):
         yield cast("Config", endpoint.get(f"/v2/models/{model['name']}/config").body)
 
 
-def takes_waveforms(config: Config) -> bool:
-    """A graph beside its pipeline, <model>__encoder, has an input WAV too, but serves no client."""
-    return "__" not in config["name"] and wire.WAV.name in {one["name"] for one in config["input"]}
+def is_pipeline(config: Config) -> bool:
+    """Waveforms in, transcripts out; a graph beside it, <model>__encoder, has no transcripts."""
+    outputs = {tensor["name"] for tensor in config["output"]}
+    return wire.WAV.name in {tensor["name"] for tensor in config["input"]} and (
+        wire.TRANSCRIPTS.name in outputs
+    )
 
 
 def probe(endpoint: Endpoint, config: Config) -> Probe:
@@ -89,8 +94,6 @@ def infer_silence(endpoint: Endpoint, config: Config) -> str | None:
         answer = endpoint.post(f"/v2/models/{config['name']}/infer", request)
     except UnreachableError:
         return f"no answer within {endpoint.timeout_s:g} s"
-    return None if answer.is_ok or is_busy(answer) else str(answer.body)
-
-
-def is_busy(answer: Answer) -> bool:
-    return answer.status == 503  # Triton's UNAVAILABLE: the queue is full
+    if answer.is_ok or answer.status == BUSY:
+        return None
+    return answer.error

@@ -22,6 +22,12 @@ class Answer:
     def is_ok(self) -> bool:
         return self.status == http.client.OK
 
+    @property
+    def error(self) -> str:
+        """What Triton says of a request that it refuses."""
+        said = self.body.get("error") if isinstance(self.body, dict) else self.body
+        return str(said or f"status {self.status}")
+
 
 @dataclass(frozen=True)
 class Endpoint:

@@ -73,13 +73,12 @@ def serve(options: Options) -> Iterator[Server]:
     """
     started = time.monotonic()
     plan = prepare(options)
-    process = start(plan, options)
-    try:
+    with contextlib.ExitStack() as ending:
+        ending.callback(remove_shared_memory, plan)
+        process = start(plan, options)
+        ending.callback(stop, process, options.stop_timeout_s + STOP_MARGIN_S)
         wait_until_ready(process, plan, options)
         yield Server(process, options, plan.models, time.monotonic() - started)
-    finally:
-        stop(process, options.stop_timeout_s + STOP_MARGIN_S)
-        remove_shared_memory(plan)
 
 
 def prepare(options: Options) -> Plan:

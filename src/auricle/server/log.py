@@ -8,6 +8,7 @@ MAX_LINES = 12
 TRITON_ERROR = re.compile(r'^E\d{4} [\d:.]+ \d+ (?P<place>\S+)\] "?(?P<text>.*?)"?$')
 PLAIN_ERROR = re.compile(r"^error: (?P<text>.*)$")
 HARMLESS = "CudaDriverHelper has not been initialized"  # said wherever there is no GPU
+IMPORT_FRAME = "<frozen importlib"  # of a Python traceback: how imports work, not what failed
 MODEL_FAILED = "model_lifecycle.cc"  # the one place that names the model and the whole reason
 
 CAUSES = {
@@ -33,8 +34,9 @@ CAUSES = {
 
 def explain(log: str) -> str:
     """The lines of a log that matter, and what they probably mean."""
-    lines = error_lines(log.splitlines())
-    shown = [f"  {line}" for text in lines for line in text.split("\\n") if line.strip()]
+    texts = error_lines(log.splitlines())
+    lines = [line for text in texts for line in text.split("\\n") if line.strip()]
+    shown = [f"  {line}" for line in lines if not line.lstrip().startswith(IMPORT_FRAME)]
     cause = probable_cause(log)
     return "\n".join([*shown[:MAX_LINES], *([f"probably: {cause}"] if cause else [])])
 

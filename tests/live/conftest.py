@@ -1,0 +1,70 @@
+"""A real tritonserver for the tests of every room, on free ports of 127.0.0.1."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from auricle.cli import build
+from auricle.errors import ServerError
+from auricle.server import Options, Server, free_ports, serve
+from auricle.server.locate import find_triton
+from tests.live import models
+
+StartServer = Callable[..., Server]
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
+    """start_server(repository, ...) -> a ready Server; all of them stop with the session."""
+    try:
+        find_triton()
+    except ServerError as error:
+        pytest.skip(str(error))
+    with contextlib.ExitStack() as servers:
+
+        def start(*repositories: Path) -> Server:
+            log_file = tmp_path_factory.mktemp("triton") / "triton.log"
+            options = Options(repositories, ports=free_ports(), log_file=log_file)
+            return servers.enter_context(serve(options))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models double, deaf and caller (Python), graph and picky_graph (ONNX)."""
+    repository = tmp_path_factory.mktemp("small_repository")
+    models.write_python_model(repository, "double", models.DOUBLE, models.DOUBLE_CONFIG)
+    models.write_python_model(repository, "deaf", models.DEAF, models.DEAF_CONFIG)
+    models.write_python_model(repository, "caller", models.CALLER, models.CALLER_CONFIG)
+    models.write_graph(repository, "graph", models.last_sample_graph(), models.GRAPH_CONFIG)
+    picky = models.last_sample_graph(num_samples=160)
+    models.write_graph(repository, "picky_graph", picky, models.GRAPH_CONFIG)
+    return repository
+
+
+@pytest.fixture(scope="session")
+def small_server(start_server: StartServer, small_repository: Path) -> Server:
+    """A server of the small repository, for tests that leave it as it was."""
+    return start_server(small_repository)
+
+
+@pytest.fixture(scope="session")
+def demo_repository(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models demo, demo-bls (the same by BLS) and demo-ctc, built from the shipped checkpoints."""
+    repository = tmp_path_factory.mktemp("demo_repository")
+    transducer, ctc = assets / "icefall-transducer", assets / "icefall-ctc"
+    build.run("icefall-transducer", name="demo", repo=repository, source=transducer)
+    build.run(
+        "icefall-transducer", name="demo-bls", repo=repository, source=transducer, runner="bls"
+    )
+    build.run("icefall-ctc", name="demo-ctc", repo=repository, source=ctc)
+    return repository
+
+
+@pytest.fixture(scope="session")
+def demo_server(start_server: StartServer, demo_repository: Path) -> Server:
+    """A server of the demo models, for tests that leave it as it was."""
+    return start_server(demo_repository)
