@@ -1,0 +1,95 @@
+"""Each bad request gets a sentence of its own, and its neighbours are served."""
+
+import re
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import tritonclient.grpc as kserve
+from numpy.typing import NDArray
+from tritonclient.utils import InferenceServerException
+
+from auricle.server import Server
+from tests.live.asking import Asker, audio, results
+
+pytestmark = pytest.mark.triton
+
+SPEECH = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
+Inputs = dict[str, NDArray[np.generic]]
+
+
+def lasting(seconds: float) -> NDArray[np.float32]:
+    return np.zeros(int(seconds * 16000), np.float32)
+
+
+def spoilt(value: float) -> Inputs:
+    waveform = SPEECH.copy()
+    waveform[100] = value
+    return audio([waveform])
+
+
+def with_lens(length: int) -> Inputs:
+    return {"WAV": SPEECH[None], "WAV_LENS": np.array([[length]], np.int32)}
+
+
+BAD: dict[str, tuple[Inputs, str]] = {
+    "no samples": (with_lens(0), "the audio is empty"),
+    "no tensor": ({"WAV": np.zeros((1, 0), np.float32)}, "the audio is empty"),
+    "nan": (spoilt(np.nan), "NaN or infinite"),
+    "infinity": (spoilt(-np.inf), "NaN or infinite"),
+    "int16 scale": (audio([SPEECH * 32768]), "int16 scale; divide by 32768"),
+    "longer than WAV": (with_lens(8001), "WAV_LENS is 8001, but WAV has 8000 samples"),
+    "negative": (with_lens(-1), "WAV_LENS is -1"),
+    "too long": (audio([lasting(60.1)]), r"60\.1 s, but .* at most 60 s \(max_audio_seconds"),
+    "wrong dtype": ({"WAV": SPEECH[None].astype(np.float64)}, "WAV.*FP32|FP64.*WAV"),
+    "three axes": ({"WAV": SPEECH[None, None]}, "unexpected shape for input 'WAV'"),
+}
+
+
+@pytest.fixture(scope="module")
+def asker(demo_server: Server) -> Iterator[Asker]:
+    with kserve.InferenceServerClient(demo_server.grpc_address) as client:
+        yield Asker(client, "demo")
+
+
+def error_of(asker: Asker, inputs: Inputs, **options: dict[str, str | int]) -> str:
+    with pytest.raises(InferenceServerException) as caught:
+        asker.send(inputs, **options).result(60)  # type: ignore[arg-type]
+    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
+    return str(caught.value.message())
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_refused_with_a_sentence(asker: Asker, kind: str) -> None:
+    inputs, message = BAD[kind]
+    assert re.search(message, error_of(asker, inputs))
+
+
+def test_a_bad_request_fails_alone(asker: Asker) -> None:
+    alone = asker.transcribe(SPEECH)
+    sent = [(asker.send(inputs), asker.send(audio([SPEECH]))) for inputs, _ in BAD.values()] * 3
+    for bad, good in sent:
+        assert isinstance(bad.exception(60), InferenceServerException)
+        assert results(good.result(60)) == [alone]
+
+
+def test_another_rate_is_refused_with_both_rates(asker: Asker) -> None:
+    message = error_of(asker, audio([SPEECH]), parameters={"asr_sample_rate": 8000})
+    assert "8000 Hz" in message
+    assert "16000 Hz" in message
+
+
+def test_the_right_rate_is_accepted(asker: Asker) -> None:
+    answer = asker.send(audio([SPEECH]), parameters={"asr_sample_rate": 16000})
+    assert results(answer.result(60)) == [asker.transcribe(SPEECH)]
+
+
+def test_an_unknown_option_is_refused_not_ignored(asker: Asker) -> None:
+    message = error_of(asker, audio([SPEECH]), parameters={"asr_beem": 4})
+    assert "asr_beem" in message
+    assert "asr_sample_rate" in message
+
+
+def test_an_unknown_model_is_named(asker: Asker) -> None:
+    with pytest.raises(InferenceServerException, match="'dema' is not found"):
+        Asker(asker.client, "dema").send(audio([SPEECH])).result(60)
