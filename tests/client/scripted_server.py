@@ -1,7 +1,8 @@
 """A KServe v2 gRPC server that misbehaves on request: `scripted_server.py PORT STEP...`.
 
 Each inference takes the next step: ok, busy, invalid, lost (the process dies), slow (answers after
-a second); after the last one all are ok. The transcript tells what the request held, as JSON.
+a second); after the last one all are ok. The step model=NAME is no step but a second model that
+takes audio, nomodel leaves only the others. The transcript tells what the request held, as JSON.
 """
 
 import asyncio
@@ -15,26 +16,32 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from tritonclient.utils import serialize_byte_tensor
 
 RATE = "asr_sample_rate"
-MODELS = {"demo": ["WAV", "WAV_LENS"], "demo__encoder": ["WAV", "WAV_LENS"], "other": ["X"]}
+AUDIO = ["WAV", "WAV_LENS"]
 
 
 class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     def __init__(self, steps: list[str]) -> None:
-        self._steps = steps
+        self._models = {"demo__encoder": AUDIO, "other": ["X"]}
+        if "nomodel" not in steps:
+            self._models["demo"] = AUDIO
+        for step in steps:
+            if step.startswith("model="):
+                self._models[step.removeprefix("model=")] = AUDIO
+        self._steps = [step for step in steps if "model" not in step]
 
     async def ServerLive(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
         return service_pb2.ServerLiveResponse(live=True)
 
     async def RepositoryIndex(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
         index = service_pb2.RepositoryIndexResponse()
-        for name in MODELS:
+        for name in self._models:
             index.models.add(name=name, version="1", state="READY")
         index.models.add(name="broken", version="1", state="UNAVAILABLE")
         return index
 
     async def ModelMetadata(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
         metadata = service_pb2.ModelMetadataResponse(name=request.name)
-        for name in MODELS[request.name]:
+        for name in self._models[request.name]:
             metadata.inputs.add(name=name)
         return metadata
 
@@ -60,6 +67,9 @@ def answer(request):  # type: ignore[no-untyped-def]
         "shape": list(tensors["WAV"].shape),
         "rate": request.parameters[RATE].int64_param,
         "outputs": [output.name for output in request.outputs],
+        "parameters": {
+            name: value.int64_param for name, value in request.parameters.items() if name != RATE
+        },
     }
     texts = {
         "TRANSCRIPTS": json.dumps(seen),

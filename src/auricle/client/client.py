@@ -23,7 +23,7 @@ import numpy as np
 from auricle import audio, wire
 from auricle.audio import Waveform
 from auricle.client.results import Transcription, parse_result
-from auricle.client.transports import PORTS, TRANSPORTS, Parameter, ProtocolName, Request
+from auricle.client.transport import PORTS, Parameter, ProtocolName, Request, Transport
 from auricle.errors import BusyError, UnknownModelError, UnreachableError
 
 LOG = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class AsyncClient:
         self._model = model
         self._is_model_known = False
         self._choosing = asyncio.Lock()
-        self._transport = TRANSPORTS[protocol](self.url)
+        self._transport = Transport(self.url, protocol)
 
     async def __aenter__(self) -> "AsyncClient":
         return self

@@ -12,7 +12,7 @@ from auricle import wire
 from auricle.audio import Waveform
 from auricle.client.bench.load import Load
 from auricle.client.bench.run import Counters, Run, run
-from auricle.client.transports import CHANNEL
+from auricle.client.transport import CHANNEL
 from auricle.errors import AuricleError, BusyError, UnreachableError
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
