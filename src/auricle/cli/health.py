@@ -15,7 +15,11 @@ def run(
     from auricle.server import health
     from auricle.server.http import parse_url
 
-    probes = health.probe_models(parse_url(url, timeout))
+    try:
+        endpoint = parse_url(url, timeout)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from error
+    probes = health.probe_models(endpoint)
     if not probes:
         typer.echo("ready; no model takes waveforms")
     for probe in probes:

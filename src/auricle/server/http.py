@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
-from auricle.errors import ServerError, UnreachableError
+from auricle.errors import UnreachableError
+
+DEFAULT_PORT = 8000
 
 Json: TypeAlias = dict[str, "Json"] | list["Json"] | str | int | float | bool | None
 
@@ -60,15 +62,11 @@ class Endpoint:
 
 
 def parse_url(url: str, timeout_s: float) -> Endpoint:
-    """http://host:port, or host:port; 8000 is the default port."""
-    try:
-        parts = urlsplit(url if "//" in url else f"//{url}")
-        host, port = parts.hostname, parts.port or 8000
-    except ValueError as error:
-        raise ServerError(f"{url!r} is not a URL of a server: {error}") from error
-    if host is None or parts.scheme not in ("", "http"):
-        raise ServerError(f"{url!r} is not a URL of a server; expected http://HOST:PORT")
-    return Endpoint(host, port, timeout_s)
+    """http://HOST:PORT or HOST:PORT, port 8000 where there is none; else ValueError."""
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    if not parts.hostname or parts.scheme not in ("", "http"):
+        raise ValueError(f"{url!r} is no address of a server; expected http://HOST:PORT")
+    return Endpoint(parts.hostname, parts.port or DEFAULT_PORT, timeout_s)
 
 
 def decode(body: bytes) -> Json:

@@ -1,0 +1,184 @@
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from auricle.errors import RepositoryError
+from auricle.server import repository
+from auricle.spec import Choices, PipelineSpec, Source
+
+BACKENDS = ["onnxruntime", "python"]
+SPEC = PipelineSpec(
+    family="icefall_transducer",
+    head="transducer",
+    sample_rate=16000,
+    seconds_per_frame=0.04,
+    graphs={"encoder": "encoder.onnx", "decoder": "decoder.onnx", "joiner": "joiner.onnx"},
+    tokens="tokens.txt",
+    token_kind="bpe",
+    blank_id=0,
+    unk_id=None,
+    context_size=2,
+    max_seconds=None,
+    source=Source("somewhere", None, {}),
+)
+
+
+def write_config(folder: Path, backend: str, choices: Choices | None = None) -> None:
+    parameters = choices.to_parameters() if choices else {}
+    lines = [f'backend: "{backend}"', "instance_group { kind: KIND_CPU count: 2 }"]
+    lines += [
+        f'parameters {{ key: "{name}" value {{ string_value: "{value}" }} }}'
+        for name, value in parameters.items()
+    ]
+    (folder / "config.pbtxt").write_text("\n".join(lines))
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    """The folder of a pipeline model, as `auricle build` writes it."""
+    version = tmp_path / "models" / "demo" / "1"
+    version.mkdir(parents=True)
+    write_config(version.parent, "python", Choices())
+    (version / "model.py").write_text(
+        "from auricle.serve.backend.offline import TritonPythonModel  # noqa: F401\n"
+    )
+    SPEC.save(version)
+    for name in (*SPEC.graphs.values(), SPEC.tokens):
+        (version / name).touch()
+    return version.parent
+
+
+def check(*repositories: Path) -> list[repository.Model]:
+    return repository.check(repositories, BACKENDS)
+
+
+def test_a_whole_model_passes(demo: Path) -> None:
+    (model,) = check(demo.parent)
+    assert (model.name, model.version, model.num_instances) == ("demo", demo / "1", 2)
+
+
+def test_files_and_hidden_folders_are_not_models(demo: Path) -> None:
+    (demo.parent / "README.md").touch()
+    (demo.parent / ".git").mkdir()
+    assert [model.name for model in check(demo.parent)] == ["demo"]
+
+
+def test_the_newest_version_is_the_one_that_counts(demo: Path) -> None:
+    (demo / "9").mkdir()
+    (demo / "10").mkdir()
+    (demo / "10" / "model.py").touch()
+    assert check(demo.parent)[0].version == demo / "10"
+
+
+@pytest.mark.parametrize(
+    "name", ["model.py", "pipeline.json", "encoder.onnx", "joiner.onnx", "tokens.txt"]
+)
+def test_a_missing_file_is_named(demo: Path, name: str) -> None:
+    (demo / "1" / name).unlink()
+    with pytest.raises(RepositoryError, match=rf"{name}.*`auricle build`"):
+        check(demo.parent)
+
+
+def write_bls(demo: Path) -> None:
+    write_config(demo, "python", Choices(runner="bls"))
+    (demo / "1" / "encoder.onnx").unlink()
+
+
+def test_bls_wants_the_encoder_as_a_model(demo: Path) -> None:
+    write_bls(demo)
+    with pytest.raises(RepositoryError, match="has no model 'demo__encoder'"):
+        check(demo.parent)
+
+
+def test_bls_with_its_encoder_passes(demo: Path) -> None:
+    write_bls(demo)
+    encoder = demo.parent / "demo__encoder"
+    (encoder / "1").mkdir(parents=True)
+    write_config(encoder, "onnxruntime")
+    (encoder / "1" / "model.onnx").touch()
+    assert [model.name for model in check(demo.parent)] == ["demo", "demo__encoder"]
+
+
+def no_repository(demo: Path) -> None:
+    shutil.rmtree(demo.parent)
+
+
+def empty_repository(demo: Path) -> None:
+    shutil.rmtree(demo)
+
+
+def no_config(demo: Path) -> None:
+    (demo / "config.pbtxt").unlink()
+
+
+def broken_config(demo: Path) -> None:
+    (demo / "config.pbtxt").write_text('backend: "python"\nmax_batch_size: MANY')
+
+
+def other_name(demo: Path) -> None:
+    (demo / "config.pbtxt").write_text('name: "other" backend: "python"')
+
+
+def no_version(demo: Path) -> None:
+    (demo / "1").rename(demo / "one")
+
+
+def unknown_backend(demo: Path) -> None:
+    write_config(demo, "tensorrt")
+
+
+def unknown_platform(demo: Path) -> None:
+    (demo / "config.pbtxt").write_text('platform: "tensorrt_plan"')
+
+
+def no_graph(demo: Path) -> None:
+    write_config(demo, "onnxruntime")
+
+
+def unknown_parameter(demo: Path) -> None:
+    config = demo / "config.pbtxt"
+    typo = 'parameters { key: "theads" value { string_value: "1" } }'
+    config.write_text(config.read_text() + typo)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (no_repository, "no model repository .*; make one with `auricle build"),
+        (empty_repository, "the model repository .* is empty; fill it with `auricle build"),
+        (no_config, "demo has no config.pbtxt"),
+        (broken_config, "config.pbtxt is not a model configuration: 2:17 .*MANY"),
+        (other_name, "names its model 'other', but Triton takes the folder's name 'demo'"),
+        (no_version, "demo has no version folder such as .*demo/1"),
+        (unknown_backend, "wants the backend 'tensorrt', .* has onnxruntime, python;"),
+        (unknown_platform, "wants the backend 'tensorrt'"),
+        (no_graph, "has no model.onnx, which the backend onnxruntime reads"),
+        (unknown_parameter, r"demo: config.pbtxt has unknown parameters \['theads'\]; known"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_what_triton_could_not_load_is_a_sentence(
+    demo: Path, spoil: Callable[[Path], None], sentence: str
+) -> None:
+    spoil(demo)
+    with pytest.raises(RepositoryError) as caught:
+        check(demo.parent)
+    assert re.search(sentence, str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+def test_two_models_of_one_name_are_refused(demo: Path, tmp_path: Path) -> None:
+    other = tmp_path / "others" / "demo"
+    (other / "1").mkdir(parents=True)
+    write_config(other, "onnxruntime")
+    with pytest.raises(RepositoryError, match="two models are named 'demo'"):
+        check(demo.parent, other.parent)
+
+
+def test_an_ensemble_needs_no_file(tmp_path: Path) -> None:
+    (tmp_path / "chain" / "1").mkdir(parents=True)
+    (tmp_path / "chain" / "config.pbtxt").write_text('platform: "ensemble"')
+    assert [model.name for model in check(tmp_path)] == ["chain"]
