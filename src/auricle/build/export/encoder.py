@@ -27,15 +27,13 @@ def build_encoder(
     options: FbankOptions,
     head: CtcHead | None,
     waveforms: list[Waveform],
-    tolerance: float,
 ) -> Encoder:
     """ParityError if the adapted graph does not reproduce the original on the waveforms."""
     model = adapt_encoder(graph, options, head)
-    parity = check_parity(Encoders(graph, model, options, head), waveforms, tolerance)
+    parity = check_parity(Encoders(graph, model, options, head), waveforms)
     session = Session(model)
-    longest = max_seconds(session, options.sample_rate)
     frame = seconds_per_frame(session, options.sample_rate)
-    limit = "no limit up to 60 s" if longest is None else f"at most {longest:.2f} s of audio"
-    return Encoder(
-        model, frame, longest, (*parity.report(), f"frames    {frame * 1000:g} ms each, {limit}")
-    )
+    longest = max_seconds(session, options.sample_rate)
+    limit = "takes a minute and more" if longest is None else f"takes at most {longest:.2f} s"
+    frames = f"frames    {frame * 1000:g} ms each; the graph {limit}"
+    return Encoder(model, frame, longest, (*parity.report(), frames))

@@ -1,6 +1,7 @@
 """Graphs run at build time, on one thread of the CPU."""
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -8,30 +9,40 @@ import onnx
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
-SILENT = 4  # ONNX Runtime's log severity; a graph that fails here raises, nothing need be printed
+from auricle.errors import CheckpointError
+
+FATAL = 4  # ONNX Runtime's log severity: what fails raises here, nothing need be printed
+LOAD_ERRORS = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.NotImplemented)
 RUN_ERRORS = (ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.RuntimeException)
 
-Array = npt.NDArray[np.generic]
+Array: TypeAlias = (
+    npt.NDArray[np.float32]
+    | npt.NDArray[np.float16]
+    | npt.NDArray[np.int32]
+    | npt.NDArray[np.int64]
+)
 
 
 class Session:
     def __init__(self, model: onnx.ModelProto) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = 1
-        options.log_severity_level = SILENT
-        self._session = ort.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        options.log_severity_level = FATAL
+        try:
+            self._session = ort.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except LOAD_ERRORS as error:
+            raise CheckpointError(f"ONNX Runtime cannot load the graph: {error}") from error
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Outputs by name."""
-        return dict(zip(self._outputs, self._session.run(None, dict(inputs)), strict=True))
-
-    def runs(self, inputs: Mapping[str, Array]) -> bool:
-        """Whether the graph takes these inputs: some break beyond a length that they do not state."""
+        """Outputs by name; CheckpointError if the graph does not take the inputs."""
         try:
-            self._session.run(None, dict(inputs))
-        except RUN_ERRORS:
-            return False
-        return True
+            values = self._session.run(None, dict(inputs))
+        except RUN_ERRORS as error:
+            shapes = {name: value.shape for name, value in inputs.items()}
+            raise CheckpointError(
+                f"the graph fails on inputs of shape {shapes}: {error}"
+            ) from error
+        return dict(zip(self._outputs, values, strict=True))

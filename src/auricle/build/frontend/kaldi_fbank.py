@@ -1,9 +1,9 @@
 """Kaldi's log-mel filterbank as ONNX nodes: waveforms of any lengths in, padded features out.
 
-DC removal, pre-emphasis, window and DFT are linear, so they are one matrix: a frame of samples times
-it is the frame's spectrum. It is a MatMul over frames and not a strided Conv, because ONNX Runtime's
-Conv sums in an order that depends on the number of frames, and a batch must equal its singles bit
-for bit; a MatMul with a constant does not.
+DC removal, pre-emphasis, window and DFT are linear, so they are one matrix: a frame of samples
+times it is the frame's spectrum. It is a MatMul over frames and not a strided Conv, because ONNX
+Runtime's Conv sums in an order that depends on the number of frames (below 65), and a batch must
+equal its singles bit for bit; a MatMul with a constant does not.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,12 @@ class FbankOptions:
     @property
     def left_edge(self) -> int:
         """Reflected samples before the first: a frame's centre lies half a shift past its start."""
-        return (self.frame_length - self.frame_shift) // 2
+        return self.frame_length // 2 - self.frame_shift // 2
+
+    @property
+    def block_starts(self) -> range:
+        """Where the shift-long blocks of a frame begin; the last block may be cut short."""
+        return range(0, self.frame_length, self.frame_shift)
 
 
 def add_fbank(nodes: Nodes, options: FbankOptions, waveforms: str, lens: str) -> tuple[str, str]:
@@ -69,44 +74,51 @@ def add_fbank(nodes: Nodes, options: FbankOptions, waveforms: str, lens: str) ->
     tail_frames, and num_frames int64 [N]; frames beyond num_frames hold pad_value.
     """
     shift = options.frame_shift
-    rounded = nodes.add("Add", lens, nodes.ints(shift // 2))
-    num_frames = nodes.add("Div", rounded, nodes.ints(shift))
-    most_frames = nodes.add("Max", nodes.add("ReduceMax", num_frames, keepdims=0), nodes.ints(1))
-    signal = _add_reflected_edges(nodes, options, waveforms, lens, most_frames)
+    num_frames = nodes.add("Div", nodes.add("Add", lens, nodes.ints(shift // 2)), nodes.ints(shift))
+    longest = nodes.add("Max", nodes.add("ReduceMax", num_frames, keepdims=0), nodes.ints(1))
+    signal = _add_reflected_edges(
+        nodes, options, _add_margins(nodes, options, waveforms, longest), lens
+    )
     frames = _add_frames(nodes, options, signal)
     spectrum, banks = _matrices(options)
     parts = nodes.add("MatMul", frames, nodes.floats(spectrum))  # [N, T, re and im]
     energies = nodes.add("MatMul", nodes.add("Mul", parts, parts), nodes.floats(banks))
     log_mel = nodes.add("Log", nodes.add("Max", energies, nodes.floats(FLOOR)))
-    return _add_padding(nodes, options, log_mel, num_frames, most_frames), num_frames
+    return _add_padding(nodes, options, log_mel, num_frames, longest), num_frames
 
 
-def _add_reflected_edges(
-    nodes: Nodes, options: FbankOptions, waveforms: str, lens: str, most_frames: str
-) -> str:
-    """Each row mirrored at its own two ends, [N, (most_frames + blocks) * shift].
+def _add_margins(nodes: Nodes, options: FbankOptions, waveforms: str, longest: str) -> str:
+    """Rows with room for the reflected edges, [N, (longest + blocks of a frame) * frame_shift].
 
-    Only the edges are gathered and scattered: index arrays of the whole signal would cost twice its
-    memory.
+    Each row starts at zero: an offset is gone from every frame anyway, but in float32 it would take
+    the digits of quiet speech with it.
     """
-    left, shift, length = options.left_edge, options.frame_shift, options.frame_length
-    right = length - left - shift // 2  # the last frame reaches this far beyond a row's last sample
-    blocks = -(-length // shift)
-    total = nodes.add("Mul", nodes.add("Add", most_frames, nodes.ints(blocks)), nodes.ints(shift))
+    left, shift = options.left_edge, options.frame_shift
+    blocks = nodes.add("Add", longest, nodes.ints(len(options.block_starts)))
     width = nodes.add("Gather", nodes.add("Shape", waveforms), nodes.ints([1]))
-    missing = nodes.add("Sub", nodes.add("Sub", total, nodes.ints(left)), width)
-    pads = nodes.add("Concat", nodes.ints([0, left, 0]), missing, axis=0)  # negative: crops
+    right = nodes.add("Sub", nodes.add("Mul", blocks, nodes.ints(shift)), nodes.ints(left))
+    right = nodes.add("Sub", right, width)  # negative where samples beyond the longest row go
+    pads = nodes.add("Concat", nodes.ints([0, left, 0]), right, axis=0)
     padded = nodes.add("Pad", waveforms, pads)
+    first = nodes.add("Slice", padded, nodes.ints([left]), nodes.ints([left + 1]), nodes.ints([1]))
+    return nodes.add("Sub", padded, first)
 
+
+def _add_reflected_edges(nodes: Nodes, options: FbankOptions, padded: str, lens: str) -> str:
+    """Each row mirrored at its own two ends.
+
+    Only the edges are gathered and scattered: an index for every sample would be twice the audio.
+    """
+    left = options.left_edge
+    right = options.frame_length - left - options.frame_shift // 2  # reach of the last frame
     column = nodes.add("Unsqueeze", lens, nodes.ints([1]))  # [N, 1]
-    before = nodes.add("Sub", nodes.ints(range(-left, 0)), nodes.add("Mul", column, nodes.ints(0)))
+    before = nodes.add("Expand", nodes.ints([range(-left, 0)]), nodes.add("Shape", column))
     after = nodes.add("Add", column, nodes.ints(range(right)))
-    edges = nodes.add("Concat", before, after, axis=1)  # sample numbers outside 0..n-1, [N, E]
-    sources = _add_mirror(nodes, edges, column)
+    edges = nodes.add("Concat", before, after, axis=1)  # sample numbers outside 0..n-1
     offset = nodes.ints(left)
-    mirrored = nodes.add("GatherElements", padded, nodes.add("Add", sources, offset), axis=1)
-    targets = nodes.add("Add", edges, offset)
-    return nodes.add("ScatterElements", padded, targets, mirrored, axis=1)
+    sources = nodes.add("Add", _add_mirror(nodes, edges, column), offset)
+    mirrored = nodes.add("GatherElements", padded, sources, axis=1)
+    return nodes.add("ScatterElements", padded, nodes.add("Add", edges, offset), mirrored, axis=1)
 
 
 def _add_mirror(nodes: Nodes, indices: str, lens: str) -> str:
@@ -121,7 +133,7 @@ def _add_frames(nodes: Nodes, options: FbankOptions, signal: str) -> str:
     """Overlapping frames [N, T, frame_length], joined from slices of shift-long blocks."""
     shift, length = options.frame_shift, options.frame_length
     blocks = nodes.add("Reshape", signal, nodes.ints([0, -1, shift]))
-    starts = range(0, length, shift)
+    starts = options.block_starts
     pieces = [
         nodes.add(
             "Slice",
@@ -136,9 +148,9 @@ def _add_frames(nodes: Nodes, options: FbankOptions, signal: str) -> str:
 
 
 def _add_padding(
-    nodes: Nodes, options: FbankOptions, log_mel: str, num_frames: str, most_frames: str
+    nodes: Nodes, options: FbankOptions, log_mel: str, num_frames: str, longest: str
 ) -> str:
-    steps = nodes.add("Range", nodes.ints(0), most_frames, nodes.ints(1))
+    steps = nodes.add("Range", nodes.ints(0), longest, nodes.ints(1))
     steps = nodes.add("Unsqueeze", steps, nodes.ints([1]))  # [T, 1]
     valid = nodes.add("Less", steps, nodes.add("Unsqueeze", num_frames, nodes.ints([1, 2])))
     pad_value = nodes.floats(options.pad_value)

@@ -28,7 +28,9 @@ class Nodes:
     ) -> list[str]:
         name = f"{self.prefix}{op_type}_{len(self.nodes)}"
         outputs = [name if i == 0 else f"{name}:{i}" for i in range(num_outputs)]
-        self.nodes.append(helper.make_node(op_type, inputs, outputs, name=name, **attributes))
+        node = helper.make_node(op_type, inputs, outputs, name=name)
+        node.attribute.extend(helper.make_attribute(key, attributes[key]) for key in attributes)
+        self.nodes.append(node)
         return outputs
 
     def name(self, tensor: str, public_name: str) -> None:

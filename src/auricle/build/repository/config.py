@@ -1,4 +1,4 @@
-"""config.pbtxt as a protobuf value: the model a client calls, and the encoder it may call."""
+"""config.pbtxt as a protobuf value: the model that a client calls, and the encoder behind it."""
 
 import hashlib
 
@@ -6,15 +6,18 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
 
 from auricle import wire
+from auricle.build.export.graph import Port
 from auricle.errors import RepositoryError
 from auricle.spec import Choices
 
 FILE_NAME = "config.pbtxt"
-AUTHOR = "# Written by `auricle build`; edit it freely, a rebuild keeps what you changed. sha256 "
+SIGNATURE = (
+    "# Written by `auricle build`. Edit it freely: a rebuild keeps what you changed. sha256 "
+)
 MAX_BATCH_SIZE = 64
-MAX_QUEUE_SIZE = 256  # more waiting requests are answered UNAVAILABLE at once
+MAX_QUEUE_SIZE = 256  # requests; one more is answered UNAVAILABLE at once
 QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
-WARMUP_SAMPLES = 16000
+TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where the names differ
 
 
 def offline(name: str, choices: Choices, instances: int) -> pb.ModelConfig:
@@ -29,23 +32,77 @@ def offline(name: str, choices: Choices, instances: int) -> pb.ModelConfig:
         ],
         output=[_output(wire.TRANSCRIPTS), _output(wire.RESULT)],
         dynamic_batching=_batching(choices.max_sub_batch),
-        instance_group=[_cpu(instances)],
-        parameters={
-            key: pb.ModelParameter(string_value=value)
-            for key, value in choices.to_parameters().items()
-        },
+        instance_group=[_on_cpu(instances)],
+        parameters=_parameters(choices.to_parameters()),
     )
 
 
 def encoder(
-    name: str, outputs: list[tuple[str, str, tuple[int, ...]]], choices: Choices
+    name: str, ports: tuple[list[Port], list[Port]], choices: Choices, instances: int
 ) -> pb.ModelConfig:
-    return pb.ModelConfig(name=name)
+    """The adapted graph as a model of its own, called with whole sub-batches.
+
+    ports: the graph's inputs and outputs, the batch axis first.
+    """
+    inputs, outputs = ports
+    return pb.ModelConfig(
+        name=name,
+        backend="onnxruntime",
+        max_batch_size=MAX_BATCH_SIZE,
+        input=[_with_dims(pb.ModelInput(), port) for port in inputs],
+        output=[_with_dims(pb.ModelOutput(), port) for port in outputs],
+        instance_group=[_on_cpu(instances)],
+        parameters=_parameters({"intra_op_thread_count": str(choices.threads)}),
+    )
 
 
-def _batching(preferred: int) -> pb.ModelDynamicBatching:
+def warm_up(num_samples: int, lens_file: str) -> pb.ModelWarmup:
+    """One silent utterance through the encoder before it is ready.
+
+    lens_file: below <model>/warmup, the number of samples as an int32; zero would do nothing.
+    """
+    return pb.ModelWarmup(
+        name=f"{num_samples} samples",
+        batch_size=1,
+        inputs={
+            wire.WAV.name: pb.ModelWarmup.Input(
+                data_type=_data_type(wire.WAV.dtype), dims=[num_samples], zero_data=True
+            ),
+            wire.WAV_LENS.name: pb.ModelWarmup.Input(
+                data_type=_data_type(wire.WAV_LENS.dtype), dims=[1], input_data_file=lens_file
+            ),
+        },
+    )
+
+
+def render(config: pb.ModelConfig) -> str:
+    """The text of config.pbtxt; its first line tells a later build whether anyone edited it."""
+    body = text_format.MessageToString(config)
+    return f"{SIGNATURE}{_sha256(body)}\n{body}"
+
+
+def parse(text: str) -> pb.ModelConfig:
+    """RepositoryError if it is not the text of a ModelConfig."""
+    try:
+        return text_format.Parse(text, pb.ModelConfig())
+    except text_format.ParseError as error:
+        raise RepositoryError(f"{FILE_NAME} does not parse: {error}") from error
+
+
+def is_edited(text: str) -> bool:
+    """Whether the text differs from what was rendered."""
+    first_line, _, body = text.partition("\n")
+    return first_line != SIGNATURE + _sha256(body)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _batching(preferred_batch_size: int) -> pb.ModelDynamicBatching:
+    """No delay: a batch is what waited while the instances were busy."""
     return pb.ModelDynamicBatching(
-        preferred_batch_size=[preferred],
+        preferred_batch_size=[preferred_batch_size],
         default_queue_policy=pb.ModelQueuePolicy(
             timeout_action=pb.ModelQueuePolicy.REJECT,
             default_timeout_microseconds=QUEUE_TIMEOUT_US,
@@ -55,8 +112,12 @@ def _batching(preferred: int) -> pb.ModelDynamicBatching:
     )
 
 
-def _cpu(instances: int) -> pb.ModelInstanceGroup:
+def _on_cpu(instances: int) -> pb.ModelInstanceGroup:
     return pb.ModelInstanceGroup(kind=pb.ModelInstanceGroup.KIND_CPU, count=instances)
+
+
+def _parameters(values: dict[str, str]) -> dict[str, pb.ModelParameter]:
+    return {name: pb.ModelParameter(string_value=value) for name, value in values.items()}
 
 
 def _input(
@@ -75,30 +136,18 @@ def _output(tensor: wire.Tensor) -> pb.ModelOutput:
     return pb.ModelOutput(name=tensor.name, data_type=_data_type(tensor.dtype), dims=tensor.shape)
 
 
-def _data_type(dtype: str) -> int:
-    """Triton calls BYTES strings in a configuration and bytes on the wire."""
-    return pb.DataType.Value(f"TYPE_{'STRING' if dtype == 'BYTES' else dtype}")
+def _with_dims(
+    tensor: pb.ModelInput | pb.ModelOutput, port: Port
+) -> pb.ModelInput | pb.ModelOutput:
+    """The tensor filled from a port of the graph; a plain [N] travels as [N, 1]."""
+    tensor.name = port.name
+    tensor.data_type = _data_type(port.dtype_name)
+    dims = [dim if isinstance(dim, int) else -1 for dim in port.shape[1:]]
+    tensor.dims.extend(dims or [1])
+    if not dims:
+        tensor.reshape.SetInParent()
+    return tensor
 
 
-def render(config: pb.ModelConfig) -> str:
-    """The text of config.pbtxt; its first line tells a later build whether anyone edited it."""
-    body = text_format.MessageToString(config)
-    return f"{AUTHOR}{_digest(body)}\n{body}"
-
-
-def parse(text: str) -> pb.ModelConfig:
-    """RepositoryError if it is not the text of a ModelConfig."""
-    try:
-        return text_format.Parse(text, pb.ModelConfig())
-    except text_format.ParseError as error:
-        raise RepositoryError(f"{FILE_NAME} does not parse: {error}") from error
-
-
-def is_edited(text: str) -> bool:
-    """Whether someone changed the text since it was rendered."""
-    first, _, body = text.partition("\n")
-    return first != AUTHOR + _digest(body)
-
-
-def _digest(body: str) -> str:
-    return hashlib.sha256(body.encode()).hexdigest()
+def _data_type(name: str) -> pb.DataType:
+    return pb.DataType.Value(f"TYPE_{TRITON_DTYPES.get(name, name)}")

@@ -1,33 +1,183 @@
-"""The folder that Triton loads, written whole or not at all."""
+"""The folders that Triton loads, written whole or not at all."""
 
 import os
+import re
 import shutil
-import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from auricle import spec
+from auricle.build.export.graph import port_of
 from auricle.build.families import Built
 from auricle.build.repository import config
-from auricle.spec import Choices
+from auricle.errors import RepositoryError
+from auricle.spec import Choices, RunnerName
 
 MODEL_PY = "from auricle.serve.backend.offline import TritonPythonModel  # noqa: F401\n"
+WARM_UP_SECONDS = (1, 5, 15)
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+RESERVED = "__"  # between a model's name and the name of a model behind it
 
 
-def populate(built: Built, name: str, repository: Path) -> Path:
-    repository.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=repository, prefix=f".{name}."))
-    version = folder / "1"
-    version.mkdir()
+@dataclass(frozen=True)
+class Deployment:
+    """instances: of each model, None for one a core.  force: give up edits of config.pbtxt."""
+
+    runner: RunnerName = "onnxruntime"
+    instances: int | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    """kept: configurations that somebody had edited, and that stayed as they were."""
+
+    folders: tuple[Path, ...]
+    kept: tuple[Path, ...]
+
+
+def populate(built: Built, name: str, repository: Path, deployment: Deployment) -> Written:
+    """Write <name>, and <name>__encoder if Triton is to run the encoder itself.
+
+    RepositoryError if the name does not fit or the place is taken by something else.
+    """
+    check_name(name)
+    check_target(repository / name)
+    configs = _configs(built, name, deployment)
+    kept = {} if deployment.force else _edited_configs(repository, configs)
+    check_runner(kept.get(name), repository / name, deployment.runner)
+    with _staging(repository, name) as staging:
+        for model in configs:
+            (staging / model / "1").mkdir(parents=True)
+            text = kept.get(model, configs[model])
+            (staging / model / config.FILE_NAME).write_text(text, encoding="utf-8")
+        _write_pipeline(built, staging / name / "1", deployment.runner)
+        if deployment.runner == "bls":
+            _write_encoder(built, staging / encoder_of(name))
+        for model in (name, encoder_of(name)):
+            _replace(repository / model, staging / model, staging / f"{model}.old")
+    return Written(
+        tuple(repository / model for model in configs),
+        tuple(repository / model / config.FILE_NAME for model in kept),
+    )
+
+
+def encoder_of(name: str) -> str:
+    return f"{name}{RESERVED}encoder"
+
+
+def check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise RepositoryError(
+            f"model name {name!r} does not fit; use letters, digits, '-', '_' and '.', and begin "
+            "with a letter or digit"
+        )
+    if RESERVED in name:
+        raise RepositoryError(
+            f"model name {name!r} has {RESERVED!r}, which marks the models behind another "
+            f"(<model>{RESERVED}encoder); use a single '_'"
+        )
+
+
+def check_target(target: Path) -> None:
+    if target.exists() and not (target / "1" / spec.FILE_NAME).is_file():
+        raise RepositoryError(
+            f"{target} exists and was not written by `auricle build`; choose another --name, or "
+            "move it away"
+        )
+
+
+def choose(built: Built, deployment: Deployment) -> Choices:
+    """How to serve the model on a CPU: one thread an instance, and sub-batches of two.
+
+    The look-ahead pays where a call of the joiner is dear against its rows: with a small joiner.
+    """
+    lookahead = 8 if built.joiner_dim <= 256 else 4
+    if built.vocab_size > 1000:
+        lookahead = 1
+    longest = built.spec.max_seconds
+    return Choices(
+        runner=deployment.runner,
+        lookahead=lookahead,
+        max_audio_seconds=min(Choices.max_audio_seconds, longest or Choices.max_audio_seconds),
+    )
+
+
+def check_runner(kept: str | None, target: Path, runner: RunnerName) -> None:
+    """A configuration that is kept must fit the files that are written."""
+    if kept is None:
+        return
+    parameters = {key: value.string_value for key, value in config.parse(kept).parameters.items()}
+    configured = spec.parse_choices(parameters).runner
+    if configured != runner:
+        raise RepositoryError(
+            f"{target / config.FILE_NAME} was edited and has runner {configured!r}, but this build "
+            f"is for {runner!r}; build with --runner {configured}, or give the edits up with "
+            "--force"
+        )
+
+
+def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
+    """The text of config.pbtxt by model name."""
+    choices = choose(built, deployment)
+    instances = deployment.instances or len(os.sched_getaffinity(0))
+    configs = {name: config.offline(name, choices, instances)}
+    if deployment.runner == "bls":
+        graph = built.graphs["encoder"].graph
+        ports = [port_of(value) for value in graph.input], [port_of(v) for v in graph.output]
+        encoder = config.encoder(encoder_of(name), ports, choices, instances)
+        for num_samples in _warm_up_samples(built):
+            encoder.model_warmup.append(config.warm_up(num_samples, str(num_samples)))
+        configs[encoder_of(name)] = encoder
+    return {model: config.render(value) for model, value in configs.items()}
+
+
+def _edited_configs(repository: Path, models: Iterable[str]) -> dict[str, str]:
+    """What stands in the repository and differs from what an earlier build wrote."""
+    paths = {model: repository / model / config.FILE_NAME for model in models}
+    texts = {
+        model: path.read_text(encoding="utf-8") for model, path in paths.items() if path.is_file()
+    }
+    return {model: text for model, text in texts.items() if config.is_edited(text)}
+
+
+def _write_pipeline(built: Built, version: Path, runner: RunnerName) -> None:
     for role, graph in built.graphs.items():
-        (version / built.spec.graphs[role]).write_bytes(graph.SerializeToString())
+        if role != "encoder" or runner == "onnxruntime":
+            (version / built.spec.graphs[role]).write_bytes(graph.SerializeToString())
     (version / built.spec.tokens).write_text(built.tokens, encoding="utf-8")
-    (version / "model.py").write_text(MODEL_PY)
+    (version / "model.py").write_text(MODEL_PY, encoding="utf-8")
     built.spec.save(version)
-    choices = Choices(lookahead=8 if built.joiner_dim <= 256 and built.vocab_size <= 1000 else 4)
-    text = config.render(config.offline(name, choices, len(os.sched_getaffinity(0))))
-    (folder / config.FILE_NAME).write_text(text, encoding="utf-8")
-    folder.chmod(0o755)
-    target = repository / name
+
+
+def _write_encoder(built: Built, folder: Path) -> None:
+    (folder / "1" / "model.onnx").write_bytes(built.graphs["encoder"].SerializeToString())
+    (folder / "warmup").mkdir()
+    for num_samples in _warm_up_samples(built):
+        (folder / "warmup" / str(num_samples)).write_bytes(num_samples.to_bytes(4, "little"))
+
+
+def _warm_up_samples(built: Built) -> list[int]:
+    longest = built.spec.max_seconds or float("inf")
+    return [int(min(seconds, longest) * built.spec.sample_rate) for seconds in WARM_UP_SECONDS]
+
+
+@contextmanager
+def _staging(repository: Path, name: str) -> Iterator[Path]:
+    """A hidden folder in the repository, so that renaming out of it is atomic; gone afterwards."""
+    folder = repository / f".{name}.{os.getpid()}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _replace(target: Path, new: Path, old: Path) -> None:
+    """Put the new folder in the target's place; without a new one, only remove the target."""
     if target.exists():
-        shutil.rmtree(target)
-    folder.rename(target)
-    return target
+        target.rename(old)
+    if new.exists():
+        new.rename(target)
