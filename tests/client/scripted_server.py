@@ -1,8 +1,10 @@
 """A KServe v2 gRPC server that misbehaves on request: `scripted_server.py PORT STEP...`.
 
 Each inference takes the next step: ok, busy, invalid, lost (the process dies), slow (answers after
-a second); after the last one all are ok. The step model=NAME is no step but a second model that
-takes audio, nomodel leaves only the others. The transcript tells what the request held, as JSON.
+a second); after the last one all are ok. The transcript tells what the request held, as JSON.
+
+Settings among the steps: say=TEXT is the transcript instead, model=NAME a second model that takes
+audio, nomodel leaves none.
 """
 
 import asyncio
@@ -19,6 +21,14 @@ RATE = "asr_sample_rate"
 AUDIO = ["WAV", "WAV_LENS"]
 
 
+WORD = {"text": "one", "start": 0.1, "end": 0.2, "confidence": 0.9}
+RESULT = {
+    "model": "demo",
+    "text": "one",
+    "segments": [{"id": 0, "start": 0.0, "end": 1.0, "text": "one", "words": [WORD]}],
+}
+
+
 class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     def __init__(self, steps: list[str]) -> None:
         self._models = {"demo__encoder": AUDIO, "other": ["X"]}
@@ -27,7 +37,8 @@ class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
         for step in steps:
             if step.startswith("model="):
                 self._models[step.removeprefix("model=")] = AUDIO
-        self._steps = [step for step in steps if "model" not in step]
+        self._say = next((step[4:] for step in steps if step.startswith("say=")), None)
+        self._steps = [step for step in steps if "=" not in step and step != "nomodel"]
 
     async def ServerLive(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
         return service_pb2.ServerLiveResponse(live=True)
@@ -55,10 +66,10 @@ class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
             os._exit(9)
         if step == "slow":
             await asyncio.sleep(1)
-        return answer(request)  # type: ignore[no-untyped-call]
+        return answer(request, self._say)  # type: ignore[no-untyped-call]
 
 
-def answer(request):  # type: ignore[no-untyped-def]
+def answer(request, say):  # type: ignore[no-untyped-def]
     tensors = {tensor.name: tensor for tensor in request.inputs}
     raw = dict(zip(tensors, request.raw_input_contents, strict=True))
     seen = {
@@ -72,8 +83,8 @@ def answer(request):  # type: ignore[no-untyped-def]
         },
     }
     texts = {
-        "TRANSCRIPTS": json.dumps(seen),
-        "RESULT": json.dumps({"model": "demo", "text": "one", "segments": []}),
+        "TRANSCRIPTS": say or json.dumps(seen),
+        "RESULT": json.dumps(RESULT),
     }
     response = service_pb2.ModelInferResponse(model_name=request.model_name)
     rows = tensors["WAV"].shape[0]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from auricle.client import AsyncClient, Client, Patience
-from auricle.client.results import Result
+from auricle.client.results import Result, Segment, Word
 from auricle.client.transport import ProtocolName
 from auricle.errors import (
     AudioError,
@@ -44,7 +44,10 @@ def test_details_bring_the_typed_result(serve: Serve, wav: Path) -> None:
         done = client.transcribe(wav, details=True, parameters={"asr_nbest": 4})
     assert json.loads(done.text)["outputs"] == ["TRANSCRIPTS", "RESULT"]
     assert json.loads(done.text)["parameters"] == {"asr_nbest": 4}
-    assert done.result == Result("demo", "one")
+    words = (Word("one", 0.1, 0.2, 0.9),)
+    assert done.result == Result(
+        "demo", "one", segments=(Segment(0, 0.0, 1.0, "one", words=words),)
+    )
 
 
 def test_audio_is_resampled_to_the_rate_that_is_told(serve: Serve, tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every retry.
 STREAMS = _refuse("streams are not served yet; leave the flag out to send whole files")
 DATASETS = _refuse("data sets and cuts are not read; write a wav.scp and give it with --wavscp")
 PROMPTS = _refuse("no served model takes a prompt yet")
+STATISTICS = _refuse("the server's own times are measured by auricle bench")
 Streaming = Annotated[
     bool, typer.Option("--streaming", "--simulate-streaming", hidden=True, callback=STREAMS)
 ]
@@ -130,6 +131,9 @@ Dataset = Annotated[
     ),
 ]  # fmt: skip
 Prompt = Annotated[str | None, typer.Option("--text-prompt", hidden=True, callback=PROMPTS)]
+Statistics = Annotated[
+    str | None, typer.Option("--stats-file", "--stats_file", hidden=True, callback=STATISTICS)
+]
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
@@ -161,6 +165,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     _chunks: Chunks = None,
     _dataset: Dataset = None,
     _prompt: Prompt = None,
+    _statistics: Statistics = None,
 ) -> None:
     """Transcribe audio with a running server; score it where transcripts are given."""
     from auricle.client import AsyncClient, corpus, manifests, outputs, session, verdict
@@ -192,7 +197,8 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     judged = verdict.judge(
         done, references, verdict.Rules(compute_cer, normalize, max_wer, log_dir)
     )
-    _say(judged.report)
+    if judged.report:
+        _say(judged.report)
     raise typer.Exit(cut_short or (0 if judged.is_good else EXIT_FAILED))
 
 

@@ -40,8 +40,8 @@ class Patience:
     that clients refused together do not come back together.
     """
 
-    attempts: int = 10
-    first_wait_s: float = 0.2
+    attempts: int = 12
+    first_wait_s: float = 0.05
     longest_wait_s: float = 5.0
     deadline_s: float = 300.0
 

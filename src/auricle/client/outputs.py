@@ -81,7 +81,9 @@ def keep_finished(path: Path, *, as_json: bool) -> dict[str, str]:
         try:
             name, text = read(line)
         except (ValueError, KeyError, TypeError) as error:
-            raise ManifestError(f"{path} does not hold what --resume expects: {line!r}") from error
+            raise ManifestError(
+                f"{path} does not hold what --resume expects: {line!r} ({error})"
+            ) from error
         if text is not None:
             finished[name] = text
             kept.append(line)
@@ -90,6 +92,8 @@ def keep_finished(path: Path, *, as_json: bool) -> dict[str, str]:
 
 
 def _read_kaldi(line: str) -> tuple[str, str]:
+    if line.startswith("{"):
+        raise ValueError("it holds JSON")
     name, _, text = line.partition(" ")
     return name, text
 
