@@ -32,7 +32,7 @@ class Wanted:
     trans: Path | None
 
 
-def run(  # noqa: PLR0913, PLR0917
+def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     files: Annotated[list[str] | None, typer.Argument(help="Audio: files, folders, globs.")] = None,
     wavscp: Annotated[Path | None, typer.Option(help="Audio by a Kaldi wav.scp.")] = None,
     trans: Annotated[
@@ -155,7 +155,7 @@ def _make_checkpoint(
 
 
 def _features(waveforms: Sequence["Waveform"], sample_rate: int) -> list["NDArray[np.float32]"]:
-    from auricle.build.export.parity import fbank
+    from auricle.build.export.parity import kaldi_features
     from auricle.build.frontend.kaldi_fbank import FbankOptions
 
-    return [fbank(waveform, FbankOptions(sample_rate)) for waveform in waveforms]
+    return [kaldi_features(waveform, FbankOptions(sample_rate)) for waveform in waveforms]
