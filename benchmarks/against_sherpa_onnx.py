@@ -70,7 +70,8 @@ async def run_sherpa_onnx(
 
 
 async def run_auricle(target: triton.Target, truth: Truth, task: Task, seed: int) -> Measured:
-    done = await triton.count_run(target, task.order(seed), task.load, machine.find_server())
+    pid = machine.find_server(target.url)
+    done = await triton.count_run(target, task.order(seed), task.load, pid)
     label = f"auricle, {task.load}"
     return Measured(done, summarise(replace(done, load=label), truth, target.model))
 
@@ -79,13 +80,13 @@ async def search(
     server: sherpa_onnx_server.Server, grid: Sequence[Setting], task: Task, path: Path
 ) -> Setting:
     """The setting of the highest throughput."""
-    measured = []
+    here, measured = machine.describe(), []
     for setting in grid:
         found, truth = await run_sherpa_onnx(server, setting, task, seed=1)
         typer.echo(f"{setting}: {found.summary.throughput:.1f} audio s/s", err=True)
         measured.append(found)
     model = str(server.checkpoint)
-    Record(machine.describe(), BINARY, model, truth, measured, {}).save(path)
+    Record(here, BINARY, model, truth, measured, {}).save(path)
     throughputs = [found.summary.throughput for found in measured]
     return grid[throughputs.index(max(throughputs))]
 
@@ -94,7 +95,7 @@ async def alternate(
     server: sherpa_onnx_server.Server, best: Setting, target: triton.Target, task: Task, rounds: int
 ) -> tuple[Record, Record]:
     """sherpa-onnx, Auricle, sherpa-onnx, Auricle ...: records of `rounds` runs of each."""
-    theirs, ours = [], []
+    here, theirs, ours = machine.describe(), [], []
     plan = experiment.Plan(task.waveforms, SAMPLE_RATE, [task.load])
     our_truth = await experiment.find_truth(target, plan)
     for seed in range(rounds):
@@ -106,7 +107,7 @@ async def alternate(
         "setting": asdict(best),
         "equal_transcripts": sum(one == other for one, other in pairs),
     }
-    here, version = machine.describe(), await target.server_version()
+    version = await target.server_version()
     return (
         Record(here, BINARY, str(server.checkpoint), their_truth, theirs, facts),
         Record(here, version, target.model, our_truth, ours, facts),

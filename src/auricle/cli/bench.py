@@ -68,7 +68,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         return
     if seconds:
         waveforms = workload.mix(waveforms, _parse_mix(seconds, mixes, seed), sample_rate)
-    pid = server_pid or machine.find_server()
+    pid = server_pid or machine.find_server(url)
     loads = _parse_loads(concurrency, rate)
     plan = Plan(waveforms, sample_rate, loads, requests, repeat, seed, pid)
     record = asyncio.run(_measure(url, model_name, plan, Wanted(checkpoint, trans)))

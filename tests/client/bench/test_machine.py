@@ -68,6 +68,10 @@ def test_a_watch_looks_at_the_start_and_at_the_end() -> None:
     assert asyncio.run(watch(None)) == []
 
 
+def test_a_server_elsewhere_is_not_looked_for_here() -> None:
+    assert machine.find_server("asr.example.org:8001") is None
+
+
 def test_the_machine_is_described() -> None:
     here = machine.describe()
     assert here.cores == len(os.sched_getaffinity(0))

@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 PROC = Path("/proc")
+LOCAL = ("localhost", "127.0.0.1", "[::1]")
 PACKAGES = ("auricle", "grpcio", "numpy", "nvidia-pytriton", "onnxruntime", "tritonclient")
 
 
@@ -61,8 +62,10 @@ def describe() -> Machine:
     )
 
 
-def find_server() -> int | None:
-    """The one process named tritonserver on this machine."""
+def find_server(url: str) -> int | None:
+    """The one process named tritonserver, if the address is of this machine."""
+    if url.rpartition(":")[0] not in LOCAL:
+        return None
     found = [pid for pid, process in _processes().items() if process.name == "tritonserver"]
     return found[0] if len(found) == 1 else None
 

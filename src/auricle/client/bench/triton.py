@@ -27,7 +27,7 @@ class Target:
             INFER, response_deserializer=service_pb2.ModelInferResponse.FromString
         )
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
-        self._url, self.model = url, model
+        self.url, self.model = url, model
         self._requests: list[bytes] = []
 
     def prepare(self, waveforms: Sequence[Waveform], sample_rate: int) -> None:
@@ -37,7 +37,7 @@ class Target:
         try:
             answer = await self._infer(self._requests[index], timeout=DEADLINE_S)
         except grpc.aio.AioRpcError as error:
-            raise _ours(error, self._url) from error
+            raise _ours(error, self.url) from error
         return bytes(answer.raw_output_contents[0][4:]).decode()  # after a length of 4 bytes
 
     async def counters(self) -> dict[str, Counters]:
@@ -45,7 +45,7 @@ class Target:
         try:
             answer = await self._stub.ModelStatistics(service_pb2.ModelStatisticsRequest())
         except grpc.aio.AioRpcError as error:
-            raise _ours(error, self._url) from error
+            raise _ours(error, self.url) from error
         return {each.name: _counters(each) for each in answer.model_stats}
 
     async def server_version(self) -> str:
