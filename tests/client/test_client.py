@@ -159,6 +159,14 @@ def test_undecodable_audio_is_not_sent(serve: Serve) -> None:
         client.transcribe(b"no audio")
 
 
+def test_an_array_that_is_no_waveform_is_refused(serve: Serve) -> None:
+    with (
+        Client(serve()) as client,
+        pytest.raises(AudioError, match=r"\[num_samples\], mono; got shape \(2, 5\)"),
+    ):
+        client.transcribe(np.zeros((2, 5), np.float32))
+
+
 def test_the_plain_client_works_inside_an_event_loop(serve: Serve, wav: Path) -> None:
     async def notebook() -> int:
         with Client(serve()) as client:

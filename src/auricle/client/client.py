@@ -24,7 +24,7 @@ from auricle import audio, wire
 from auricle.audio import Waveform
 from auricle.client.results import Transcription, parse_result
 from auricle.client.transport import PORTS, Parameter, ProtocolName, Request, Transport
-from auricle.errors import BusyError, UnknownModelError, UnreachableError
+from auricle.errors import AudioError, BusyError, UnknownModelError, UnreachableError
 
 LOG = logging.getLogger(__name__)
 
@@ -100,8 +100,10 @@ class AsyncClient:
         return self._model
 
     async def load(self, source: Audio) -> Waveform:
-        """The waveform to send; an array is one already, at sample_rate."""
+        """The waveform to send; an array is one already, float32 [num_samples] at sample_rate."""
         if isinstance(source, np.ndarray):
+            if source.ndim != 1:
+                raise AudioError(f"a waveform is [num_samples], mono; got shape {source.shape}")
             return source
         return await asyncio.to_thread(audio.load, source, self.sample_rate)
 
