@@ -43,6 +43,22 @@ input { name: "WAV_LENS" data_type: TYPE_INT32 dims: 1 optional: true }
 output { name: "TRANSCRIPTS" data_type: TYPE_STRING dims: 1 }
 instance_group { kind: KIND_CPU count: 2 }
 """
+SLOW = """
+import time
+
+import numpy as np
+import triton_python_backend_utils as pb_utils
+
+class TritonPythonModel:
+    def execute(self, requests):
+        time.sleep(1)
+        text = pb_utils.Tensor("TRANSCRIPTS", np.array([[b""]], dtype=np.object_))
+        return [pb_utils.InferenceResponse([text]) for _ in requests]
+"""
+SLOW_CONFIG = f"""
+{DEAF_CONFIG.replace("count: 2", "count: 1")}
+dynamic_batching {{ default_queue_policy {{ max_queue_size: 1 }} }}
+"""
 GRAPH_CONFIG = """
 backend: "onnxruntime"
 max_batch_size: 16

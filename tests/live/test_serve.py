@@ -1,4 +1,4 @@
-"""`auricle serve` and `auricle health` with a real tritonserver."""
+"""`auricle serve` with a real tritonserver."""
 
 import os
 import re
@@ -63,11 +63,6 @@ def serving(repository: Path) -> Iterator[Command]:
             yield Command(process, lines, children(process.pid)[0])
         finally:
             process.kill()
-
-
-def run_health(server: Server) -> subprocess.CompletedProcess[str]:
-    command = [AURICLE, "health", "--url", server.http_address]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_model_answers(small_server: Server) -> None:
@@ -185,6 +180,13 @@ def test_a_missing_file_is_told_before_the_start(repository: Path) -> None:
     assert not log_file.exists()
 
 
+def test_a_log_that_cannot_be_written_is_told_before_the_start(repository: Path) -> None:
+    log_file = repository / "double" / "config.pbtxt" / "triton.log"
+    options = Options([repository], ports=free_ports(), log_file=log_file)
+    with pytest.raises(ServerError, match=r"cannot write the log .*--log-file"), serve(options):
+        pass
+
+
 def test_a_model_that_cannot_load_says_why(start_server: StartServer, tmp_path: Path) -> None:
     source = "import no_such_package\n" + models.DOUBLE
     models.write_python_model(tmp_path, "double", source, models.DOUBLE_CONFIG)
@@ -192,29 +194,3 @@ def test_a_model_that_cannot_load_says_why(start_server: StartServer, tmp_path: 
         start_server(tmp_path)
     assert "failed to load 'double' version 1" in str(caught.value)
     assert "lacks the package no_such_package; install it there" in str(caught.value)
-
-
-def test_health_is_an_inference_of_each_pipeline_model(small_server: Server) -> None:
-    answer = run_health(small_server)
-    assert answer.returncode == 0, answer.stderr
-    assert re.fullmatch(r"deaf: ok \(\d+ ms\)\n", answer.stdout)
-
-
-def test_a_dead_stub_shows_in_health(tmp_path: Path) -> None:
-    models.write_python_model(tmp_path / "models", "deaf", models.DEAF, models.DEAF_CONFIG)
-    options = Options(
-        [tmp_path / "models"], ports=free_ports(), log_file=tmp_path / "log", stop_timeout_s=1
-    )
-    with serve(options) as server:
-        os.kill(children(server.process.pid)[0], signal.SIGKILL)
-        answer = run_health(server)
-    assert answer.returncode == 1
-    assert re.match(r"deaf: .*Stub process 'deaf_0_\d' is not healthy", answer.stdout)
-
-
-def test_health_without_a_server_is_another_exit_code(tmp_path: Path) -> None:
-    ports = free_ports()
-    command = [AURICLE, "health", "--url", f"127.0.0.1:{ports.http}"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert answer.returncode == 3
-    assert "no server answers at" in answer.stderr

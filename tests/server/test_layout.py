@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from auricle.errors import ServerError
 from auricle.server import layout
 from auricle.server.locate import STUB, Triton, find_triton
 
@@ -56,3 +57,12 @@ def test_a_changed_original_is_copied_again(triton: Triton) -> None:
 def test_the_backends_of_an_image_are_its_own(tmp_path: Path) -> None:
     image = Triton(tmp_path, tmp_path / "backends", tmp_path, (), "2.59.1", is_image=True)
     assert layout.backend_folder(image) == tmp_path / "backends"
+
+
+def test_a_cache_that_cannot_be_written_says_which_variable_to_set(
+    triton: Triton, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(ServerError, match=r"\(Not a directory\); set XDG_CACHE_HOME"):
+        layout.backend_folder(triton)

@@ -49,7 +49,7 @@ def library_folders() -> list[Path]:
     folder = Path(variables.get("LIBDIR") or "/usr/lib")
     multiarch = variables.get("MULTIARCH") or ""  # Debian's: x86_64-linux-gnu
     own = Path(variables["installed_base"]) / "lib"  # uv moves a Python after it was built
-    return list(dict.fromkeys([folder, folder / multiarch, own]))
+    return [path for path in dict.fromkeys([folder, folder / multiarch, own]) if path.is_dir()]
 
 
 def check_shared_memory(num_instances: int, bytes_each: int) -> None:

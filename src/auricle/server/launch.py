@@ -13,6 +13,8 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TextIO
 
 from auricle.errors import ServerError, UnreachableError
 from auricle.server import command, host, layout, locate, log, repository
@@ -101,19 +103,27 @@ def prepare(options: Options) -> Plan:
 
 
 def start(plan: Plan, options: Options) -> subprocess.Popen[bytes]:
-    with contextlib.ExitStack() as files:
-        output = None
-        if options.log_file:
-            options.log_file.parent.mkdir(parents=True, exist_ok=True)
-            output = files.enter_context(options.log_file.open("wb"))
+    with open_log(options.log_file) as output:
         return subprocess.Popen(
             plan.command,
             env=plan.environment,
             stdin=subprocess.DEVNULL,
-            stdout=output or sys.stderr,
+            stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def open_log(path: Path | None) -> contextlib.AbstractContextManager[IO[bytes] | TextIO]:
+    if path is None:
+        return contextlib.nullcontext(sys.stderr)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+    except OSError as error:
+        raise ServerError(
+            f"cannot write the log {path} ({error.strerror}); choose another with --log-file"
+        ) from error
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], plan: Plan, options: Options) -> None:

@@ -10,6 +10,7 @@ import shutil
 import uuid
 from pathlib import Path
 
+from auricle.errors import ServerError
 from auricle.server.locate import PYTHON, STUB, Triton
 
 OURS = Path(__file__).parent / "backends"
@@ -26,8 +27,14 @@ def backend_folder(triton: Triton) -> Path:
     if triton.is_image:
         return triton.backends
     folder = cache_folder() / "backends" / layout_name(triton)
-    for place, original in planned_files(triton).items():
-        ensure_copy(original, folder / place)
+    try:
+        for place, original in planned_files(triton).items():
+            ensure_copy(original, folder / place)
+    except OSError as error:
+        raise ServerError(
+            f"cannot lay out the backends in {folder} ({error.strerror}); set XDG_CACHE_HOME to a "
+            "folder that you may write to"
+        ) from error
     return folder
 
 
