@@ -105,6 +105,13 @@ def test_ids_are_stems_unless_two_files_share_one(tmp_path: Path) -> None:
     assert [one.id for one in found] == [f"{tmp_path}/a.wav", f"{tmp_path}/b/a.wav", "x_y"]
 
 
+def test_ids_that_only_spaces_tell_apart_are_refused(tmp_path: Path) -> None:
+    for name in ("x y.wav", "x_y.wav"):
+        (tmp_path / name).touch()
+    with pytest.raises(ManifestError, match="two files would be called 'x_y'"):
+        find_audio([str(tmp_path)])
+
+
 def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"RIFF")))
-    assert find_audio(["-"]) == [Utterance("stdin", b"RIFF")]
+    assert find_audio(["-", "-"]) == [Utterance("stdin", b"RIFF")]

@@ -190,6 +190,7 @@ def test_a_server_that_goes_is_exit_3_with_what_came(
         (["absent.wav"], "no such file or folder: absent.wav"),
         (["--wavscp", "absent.scp"], "cannot read absent.scp"),
         (["x.wav", "--resume"], "--resume continues a file"),
+        (["x.wav", "--max-wer", "5"], "--max-wer needs transcripts"),
         (["x.wav", "--url", "http://localhost:8000"], "give host:port, not 'http://"),
         (["x.wav", "--protocol", "smoke"], "smoke"),
         (["x.wav", "--streaming"], "streams are not served yet"),

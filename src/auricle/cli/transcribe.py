@@ -168,21 +168,17 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     _statistics: Statistics = None,
 ) -> None:
     """Transcribe audio with a running server; score it where transcripts are given."""
-    from auricle.client import AsyncClient, corpus, manifests, outputs, session, verdict
+    from auricle.client import AsyncClient, corpus, outputs, session, verdict
 
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
     if resume and not output:
         raise typer.BadParameter("--resume continues a file: name it with --output")
     if manifest_dir:
         wavscp, trans = wavscp or manifest_dir / "wav.scp", trans or _text_in(manifest_dir)
+    if max_wer is not None and not trans:
+        raise typer.BadParameter("--max-wer needs transcripts: give them with --trans")
     named = [*(audio or []), *(audio_path or [])]
-    if bool(named) == bool(wavscp):
-        raise typer.BadParameter("give files, folders, globs or -, or else a --wavscp")
-    utterances = (
-        manifests.read_wav_scp(wavscp, folder=data_dir, allow_pipes=allow_pipes)
-        if wavscp
-        else manifests.find_audio(named)
-    )
+    utterances = _find_utterances(named, wavscp, data_dir, allow_pipes)
     references = _read_references(trans, utterances) if trans else {}
     finished = outputs.keep_finished(output, as_json=as_json) if output and resume else {}
     address = url or f"{server_addr}:{server_port or protocol.port}"
@@ -200,6 +196,18 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     if judged.report:
         _say(judged.report)
     raise typer.Exit(cut_short or (0 if judged.is_good else EXIT_FAILED))
+
+
+def _find_utterances(
+    named: list[str], wavscp: Path | None, data_dir: Path | None, allow_pipes: bool
+) -> "list[Utterance]":
+    from auricle.client.manifests import find_audio, read_wav_scp
+
+    if bool(named) == bool(wavscp):
+        raise typer.BadParameter("give files, folders, globs or -, or else a --wavscp")
+    if wavscp:
+        return read_wav_scp(wavscp, folder=data_dir, allow_pipes=allow_pipes)
+    return find_audio(named)
 
 
 def _text_in(folder: Path) -> Path | None:

@@ -36,8 +36,8 @@ Answer = TypeVar("Answer")
 class Patience:
     """How long to wait for a server that is busy, restarting or silent.
 
-    The wait before attempt n is drawn from 0 to first_wait_s x 2^n, at most longest_wait_s, so
-    that clients refused together do not come back together.
+    The wait after attempt n is drawn from 0 to first_wait_s x 2^n, at most longest_wait_s, so
+    that clients refused together do not come back together. deadline_s is for each attempt.
     """
 
     attempts: int = 12

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from auricle.client.client import AsyncClient
 from auricle.client.manifests import Utterance, fetch
@@ -36,18 +37,19 @@ async def transcribe_corpus(
     A bad file or request fails alone; UnreachableError ends the run, since all later ones would
     wait in vain.
     """
+    starts = iter(range(0, len(utterances), load.batch_size))
     running: set[asyncio.Task[list[Outcome]]] = set()
     try:
-        for start in range(0, len(utterances), load.batch_size):
-            if len(running) == load.num_tasks:
-                done, running = await asyncio.wait(running, return_when="FIRST_COMPLETED")
-                for outcome in (outcome for task in done for outcome in task.result()):
+        while True:
+            for start in islice(starts, load.num_tasks - len(running)):
+                batch = utterances[start : start + load.batch_size]
+                running.add(asyncio.create_task(_attempt(client, batch, load.details)))
+            if not running:
+                return
+            done, running = await asyncio.wait(running, return_when="FIRST_COMPLETED")
+            for task in sorted(done, key=lambda task: task.exception() is not None):
+                for outcome in task.result():
                     yield outcome
-            batch = utterances[start : start + load.batch_size]
-            running.add(asyncio.create_task(_attempt(client, batch, load.details)))
-        for finished in asyncio.as_completed(running):
-            for outcome in await finished:
-                yield outcome
     finally:
         for task in running:
             task.cancel()
@@ -69,10 +71,8 @@ async def _attempt(client: AsyncClient, batch: Sequence[Utterance], details: boo
         answers = await client.transcribe_batch(waveforms, details=details)
     except UnreachableError:
         raise
-    except InvalidRequestError as error:
-        if len(good) > 1:
-            return outcomes + [(await _attempt(client, [one], details))[0] for one in good]
-        return [*outcomes, Outcome(good[0].id, None, error)]
     except AuricleError as error:
-        return outcomes + [Outcome(utterance.id, None, error) for utterance in good]
+        if isinstance(error, InvalidRequestError) and len(good) > 1:
+            return outcomes + [(await _attempt(client, [one], details))[0] for one in good]
+        return outcomes + [Outcome(one.id, None, error) for one in good]
     return outcomes + [Outcome(one.id, answer) for one, answer in zip(good, answers, strict=True)]

@@ -63,18 +63,20 @@ def find_audio(arguments: Iterable[str]) -> list[Utterance]:
 
     The id is the file's name without its suffix, or the whole path where two files share one.
     """
-    utterances = []
-    paths: dict[Path, None] = {}  # a set that keeps the order
-    for argument in arguments:
-        if argument == STDIN:
-            utterances.append(Utterance("stdin", sys.stdin.buffer.read()))
-        else:
-            paths.update(dict.fromkeys(_expand(argument)))
-    shared = Counter(path.stem for path in paths)
-    for path in paths:
-        name = path.stem if shared[path.stem] == 1 else str(path)
-        utterances.append(Utterance("_".join(name.split()), path))
-    return utterances
+    sources: dict[Path | bytes, None] = {}  # a set that keeps the order
+    for argument in dict.fromkeys(arguments):
+        found = [sys.stdin.buffer.read()] if argument == STDIN else _expand(argument)
+        sources.update(dict.fromkeys(found))
+    stems = {one: "stdin" if isinstance(one, bytes) else one.stem for one in sources}
+    shared = Counter(stems.values())
+    utterances: dict[str, Utterance] = {}
+    for one, stem in stems.items():
+        name = str(one) if isinstance(one, Path) and shared[stem] > 1 else stem
+        name = "_".join(name.split())  # an id has no spaces
+        if name in utterances:
+            raise ManifestError(f"two files would be called {name!r}; name them in a wav.scp")
+        utterances[name] = Utterance(name, one)
+    return list(utterances.values())
 
 
 def fetch(source: Path | Pipe | bytes) -> Path | bytes:
