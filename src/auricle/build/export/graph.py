@@ -67,11 +67,12 @@ class Graph:
 
     @property
     def precision(self) -> Precision:
-        """What most of the arithmetic is done in."""
+        """The coarsest arithmetic in it."""
         if any(node.op_type == "DynamicQuantizeLinear" for node in self.model.graph.node):
             return "int8"
-        weights = {tensor.data_type for tensor in self.model.graph.initializer}
-        return "fp16" if TensorProto.FLOAT16 in weights else "fp32"
+        dtypes = {tensor.data_type for tensor in self.model.graph.initializer}
+        dtypes.update(port.dtype for port in (*self.inputs, *self.outputs))
+        return "fp16" if TensorProto.FLOAT16 in dtypes else "fp32"
 
     def describe(self) -> str:
         """What was seen, for a person: the lines of a report or of a refusal."""

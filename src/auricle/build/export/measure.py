@@ -10,11 +10,11 @@ STEPS_PER_SECOND = 100  # feature frames
 
 
 def seconds_per_frame(encoder: Session, sample_rate: int) -> float:
-    """Seconds of audio per output frame, from the frames that 4 more seconds bring."""
+    """Seconds of audio per output frame, from the frames that 6 more seconds bring."""
     short, long = (
-        int(encoder.run(_silence(seconds * sample_rate))["OUT_LENS"][0]) for seconds in (4, 8)
+        int(encoder.run(_silence(seconds * sample_rate))["OUT_LENS"][0]) for seconds in (1, 7)
     )
-    return round(4 / (long - short), 6)
+    return round(6 / (long - short), 6)
 
 
 def max_seconds(encoder: Session, sample_rate: int) -> float | None:

@@ -71,7 +71,7 @@ def prefix_names(graph: GraphProto, prefix: str) -> None:
     for value in (*graph.input, *graph.output, *graph.value_info):
         value.name = prefix + value.name
     for node in graph.node:
-        node.name = prefix + node.name
+        node.name = prefix + node.name if node.name else ""
         node.input[:] = [prefix + name if name else "" for name in node.input]
         node.output[:] = [prefix + name if name else "" for name in node.output]
         for subgraph in _subgraphs(node):
@@ -110,7 +110,7 @@ def _measure_width(
         if chain.intersection(node.output):
             copy = NodeProto()
             copy.CopyFrom(node)
-            copy.name = prefix + node.name
+            copy.ClearField("name")
             copy.input[:] = [prefix + name if name in chain else name for name in node.input]
             copy.output[:] = [prefix + name for name in node.output]
             added.append(copy)

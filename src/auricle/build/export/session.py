@@ -1,6 +1,6 @@
 """Graphs run at build time, on one thread of the CPU."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -46,3 +46,6 @@ class Session:
                 f"the graph fails on inputs of shape {shapes}: {error}"
             ) from error
         return dict(zip(self._outputs, values, strict=True))
+
+    def run_all(self, batches: Iterable[Mapping[str, Array]]) -> list[dict[str, Array]]:
+        return [self.run(batch) for batch in batches]

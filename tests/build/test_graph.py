@@ -1,0 +1,112 @@
+"""Reading graphs: what is known passes, what is not is refused with all that was seen."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from auricle.build.export.graph import Role, load_graph, read_graph
+from auricle.errors import CheckpointError
+from tests.build import tiny
+
+
+def save(model: onnx.ModelProto, folder: Path) -> Path:
+    onnx.save(model, folder / "graph.onnx")
+    return folder / "graph.onnx"
+
+
+@pytest.mark.parametrize(
+    ("model", "role"),
+    [
+        (tiny.make_encoder(tiny.Encoder()), "encoder"),
+        (tiny.make_encoder(tiny.Encoder(is_ctc=True)), "ctc"),
+        (tiny.make_decoder(TensorProto.INT32), "decoder"),
+        (tiny.make_joiner(), "joiner"),
+    ],
+)
+def test_every_part_is_known_by_its_shape(
+    model: onnx.ModelProto, role: Role, tmp_path: Path
+) -> None:
+    assert read_graph(save(model, tmp_path), role).model == model
+
+
+def test_a_streaming_export_is_recognised(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="streaming export") as caught:
+        read_graph(save(tiny.make_streaming_encoder(), tmp_path), "encoder")
+    assert "cached_key_0 float [64, N, 128]" in str(caught.value)
+    assert "decode_chunk_len=32" in str(caught.value)
+
+
+def test_states_alone_betray_a_streaming_export(tmp_path: Path) -> None:
+    model = tiny.make_streaming_encoder()
+    del model.metadata_props[:]
+    with pytest.raises(CheckpointError, match="streaming export"):
+        read_graph(save(model, tmp_path), "encoder")
+
+
+def test_an_unknown_graph_is_refused_with_what_was_seen(tmp_path: Path) -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["pixels"], ["boxes"])],
+        "detector",
+        [value("pixels", TensorProto.FLOAT, ["N", 3, 640, 640])],
+        [value("boxes", TensorProto.FLOAT, ["N", 3, 640, 640])],
+    )
+    model = helper.make_model(graph, ir_version=8)
+    helper.set_model_props(model, {"stride": "32"})
+    with pytest.raises(CheckpointError) as caught:
+        read_graph(save(model, tmp_path), "encoder")
+    for seen in ("pixels float [N, 3, 640, 640]", "boxes", "stride=32", "x_lens [N]"):
+        assert seen in str(caught.value)
+
+
+def test_a_graph_in_the_wrong_place_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="looks like the joiner of a model, but its decoder"):
+        read_graph(save(tiny.make_joiner(), tmp_path), "decoder")
+
+
+def test_a_fixed_batch_is_refused(tmp_path: Path) -> None:
+    model = tiny.make_encoder(tiny.Encoder())
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_value = 1
+    with pytest.raises(CheckpointError, match="fixed batch size at encoder_out"):
+        read_graph(save(model, tmp_path), "encoder")
+
+
+def test_whisper_features_are_refused(tmp_path: Path) -> None:
+    kind = tiny.Encoder(metadata=(("model_type", "zipformer2"), ("feature", "whisper")))
+    with pytest.raises(CheckpointError, match="'whisper' features; known: fbank"):
+        read_graph(save(tiny.make_encoder(kind), tmp_path), "encoder")
+
+
+def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
+    path = save(tiny.make_encoder(tiny.Encoder()), tmp_path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"no whole ONNX file.*fetch it again"):
+        load_graph(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\noid x\n"])
+def test_a_file_without_a_graph_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "encoder.onnx"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="ONNX"):
+        load_graph(path)
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"absent\.onnx"):
+        load_graph(tmp_path / "absent.onnx")
+
+
+@pytest.mark.parametrize(
+    ("model", "precision"),
+    [
+        (tiny.make_encoder(tiny.Encoder()), "fp32"),
+        (tiny.make_encoder(tiny.Encoder(io_dtype=TensorProto.FLOAT16)), "fp16"),
+    ],
+)
+def test_precision_is_read_from_the_graph(
+    model: onnx.ModelProto, precision: str, tmp_path: Path
+) -> None:
+    assert load_graph(save(model, tmp_path)).precision == precision

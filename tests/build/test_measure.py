@@ -1,0 +1,38 @@
+"""What only a run shows: the frame rate, and the longest audio that an export takes."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from auricle.build.export.adapt import adapt_encoder
+from auricle.build.export.graph import load_graph
+from auricle.build.export.measure import max_seconds, seconds_per_frame
+from auricle.build.export.session import Session
+from auricle.build.frontend.kaldi_fbank import FbankOptions
+from tests.build import tiny
+
+pytestmark = pytest.mark.onnx
+
+FBANK = FbankOptions()
+
+
+def adapted(kind: tiny.Encoder, folder: Path) -> Session:
+    onnx.save(tiny.make_encoder(kind), folder / "encoder.onnx")
+    return Session(adapt_encoder(load_graph(folder / "encoder.onnx"), FBANK, None))
+
+
+def test_a_subsampling_of_four_gives_frames_of_40_ms(tmp_path: Path) -> None:
+    assert seconds_per_frame(adapted(tiny.Encoder(), tmp_path), 16000) == 0.04
+
+
+@pytest.mark.parametrize("max_frames", [500, 2000])
+def test_a_table_of_positions_caps_the_audio_to_the_frame(max_frames: int, tmp_path: Path) -> None:
+    longest = 2 * max_frames + 8  # feature frames, from (T - 7) // 2 <= max_frames
+    expected = (longest - FBANK.tail_frames) / 100
+    encoder = adapted(tiny.Encoder(max_frames=max_frames), tmp_path)
+    assert max_seconds(encoder, 16000) == expected
+
+
+def test_an_encoder_that_takes_a_minute_has_no_cap(tmp_path: Path) -> None:
+    assert max_seconds(adapted(tiny.Encoder(max_frames=4000), tmp_path), 16000) is None
