@@ -21,7 +21,7 @@ ROOMS: dict[str, set[str]] = {
     "build.families": {"build.checkpoint", "build.frontend", "build.export", "spec", "errors"},
     "build.repository": {"build.families", "build.export", "spec", "wire", "errors"},
     "serve.decode": {"errors"},
-    "serve.tokens": {"errors"},
+    "serve.tokens": {"serve.decode", "errors"},
     "serve.runner": set(),
     "serve.pipeline": {"serve.runner", "serve.decode", "serve.tokens", "spec", "errors"},
     "serve.backend": {
