@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -80,6 +80,7 @@ def test_one_sample_stays_audio(rate: int) -> None:
     assert 1 <= len(audio.load(encode(np.ones(1, np.float32), rate), RATE)) <= 2
 
 
+@settings(deadline=None)
 @given(st.data())
 @pytest.mark.parametrize("raw", [WAV, FLAC], ids=["wav", "flac"])
 def test_no_part_of_a_file_passes_for_the_whole(raw: bytes, data: st.DataObject) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.client.corpus import Outcome
@@ -29,11 +29,13 @@ def written(names: list[str], come: list[Outcome]) -> list[str]:
     return stream.getvalue().splitlines()
 
 
+@settings(deadline=None)
 @given(st.permutations(NAMES))
 def test_lines_keep_the_order_of_the_input(come: list[str]) -> None:
     assert written(NAMES, [outcome(name, name) for name in come]) == [f"{n} {n}" for n in NAMES]
 
 
+@settings(deadline=None)
 @given(st.permutations(NAMES), st.integers(0, len(NAMES)))
 def test_an_interrupted_run_loses_nothing(come: list[str], reached: int) -> None:
     lines = written(NAMES, [outcome(name, name) for name in come[:reached]])

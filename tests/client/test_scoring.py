@@ -3,7 +3,7 @@
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.client.scoring import Counts, Unit, choose_unit, normalize, score, split
@@ -32,6 +32,7 @@ def counts(reference: str, hypothesis: str, unit: Unit = "word") -> Counts:
     return score({"a": reference}, {"a": hypothesis}, unit).counts
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_errors_are_the_fewest_edits(reference: list[str], hypothesis: list[str]) -> None:
     found = counts(" ".join(reference), " ".join(hypothesis))
@@ -40,6 +41,7 @@ def test_errors_are_the_fewest_edits(reference: list[str], hypothesis: list[str]
     assert found.correct + found.substitutions + found.insertions == len(hypothesis)
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS)
 def test_an_alignment_spells_both_sides(reference: list[str], hypothesis: list[str]) -> None:
     (one,) = score({"a": " ".join(reference)}, {"a": " ".join(hypothesis)}, "word").utterances
@@ -47,6 +49,7 @@ def test_an_alignment_spells_both_sides(reference: list[str], hypothesis: list[s
     assert [pair[1] for pair in one.alignment if pair[1]] == hypothesis
 
 
+@settings(deadline=None)
 @given(CORPUS)
 def test_a_corpus_sums_errors_over_reference_words(
     corpus: dict[str, tuple[list[str], list[str]]],
@@ -104,6 +107,7 @@ def test_units(text: str, unit: Unit, expected: list[str]) -> None:
     assert split(text, unit) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_the_mixed_unit_of_text_without_cjk_is_the_word(text: str) -> None:
     if choose_unit([text]) == "word":
@@ -141,6 +145,7 @@ def test_normalizing_drops_case_and_punctuation(text: str, expected: str) -> Non
     assert normalize(text) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_normalizing_twice_changes_nothing_more(text: str) -> None:
     assert normalize(normalize(text)) == normalize(text)

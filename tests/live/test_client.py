@@ -1,7 +1,8 @@
 """The client against a real tritonserver, over both protocols."""
 
 import asyncio
-from collections.abc import Callable
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from auricle.client.manifests import Utterance, find_audio
 from auricle.client.results import Result
 from auricle.client.transport import ProtocolName
 from auricle.errors import BusyError, InvalidRequestError, UnknownModelError
-from auricle.server import Server
+from auricle.server import Options, Server, free_ports, serve
 from tests.client.conftest import write_wav
 from tests.live import echo
 from tests.live.conftest import StartServer
@@ -21,13 +22,16 @@ from tests.live.models import write_python_model
 
 pytestmark = pytest.mark.triton
 
-Connect = Callable[..., Client]
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("echo_repository")
+    write_python_model(folder, "echo", echo.SOURCE, echo.CONFIG)
+    return folder
 
 
 @pytest.fixture(scope="module")
-def server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    repository = tmp_path_factory.mktemp("echo_repository")
-    write_python_model(repository, "echo", echo.SOURCE, echo.CONFIG)
+def server(start_server: StartServer, repository: Path) -> Server:
     return start_server(repository)
 
 
@@ -112,3 +116,24 @@ def test_without_patience_a_full_queue_fails_some(server: Server, corpus: list[U
     busy = [one for one in outcomes.values() if isinstance(one.error, BusyError)]
     assert busy
     assert len(busy) < len(corpus) - 1
+
+
+def test_a_run_survives_the_death_of_its_server(
+    server: Server, repository: Path, corpus: list[Utterance], tmp_path: Path
+) -> None:
+    ports = free_ports()
+    options = Options((repository,), ports=ports, log_file=tmp_path / "triton.log")
+    many = [Utterance(f"{one.id}-{n}", one.source) for n in range(5) for one in corpus]
+    with ThreadPoolExecutor() as pool:
+        with serve(options) as first:
+            run = pool.submit(
+                transcribe, first.grpc_address, "grpc", many, Load(num_tasks=2), Patience()
+            )
+            time.sleep(0.5)
+            first.process.kill()
+        assert not run.done()
+        with serve(options):
+            outcomes = run.result(timeout=60)
+    attempts = [one.transcription.attempts for one in outcomes.values() if one.transcription]
+    assert len(attempts) == 5 * 40
+    assert max(attempts) > 1
