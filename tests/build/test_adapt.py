@@ -107,7 +107,7 @@ def test_an_encoder_equals_the_original_on_kaldi_features(
     same = found["OUT_LENS"][0] - (0 if tail else 3)  # the last frames look beyond the features
     np.testing.assert_allclose(
         found["ENCODER_OUT"][:, :same],
-        original["encoder_out"][:, :same].astype(np.float32),
+        original["encoder_out"][:, :same].astype("float32"),
         atol=2e-3,
     )
 
@@ -122,7 +122,9 @@ def test_a_ctc_head_equals_the_original_log_probs(tmp_path: Path) -> None:
     log_probs = Session(graph.model).run({"x": padded[None], "x_lens": lens})["log_probs"]
     adapted = adapt_encoder(graph, FBANK, CtcHead(num_top=tiny.VOCAB_SIZE, blank_id=3))
     found = Session(adapted).run(batch_of([waveform]))
-    ranked = np.take_along_axis(log_probs, found["TOPK_IDS"].astype(np.int64), axis=2)
+    ranked = np.take_along_axis(
+        log_probs.astype(np.float32), found["TOPK_IDS"].astype(np.int64), axis=2
+    )
     np.testing.assert_allclose(found["TOPK_LOG_PROBS"], ranked, atol=1e-4)
     np.testing.assert_allclose(found["BLANK_LOG_PROBS"], log_probs[:, :, 3], atol=1e-4)
     assert (np.diff(found["TOPK_LOG_PROBS"], axis=2) <= 0).all()

@@ -10,6 +10,8 @@ from auricle.errors import CheckpointError
 
 Precision = Literal["fp32", "fp16", "int8"]
 
+STREAMING_MARK = "-chunk-"  # icefall's streaming exports are named after their chunk
+
 
 def list_files(folder: Path) -> list[str]:
     """Paths below the folder, relative, sorted; CheckpointError if there is no such folder."""
@@ -20,21 +22,23 @@ def list_files(folder: Path) -> list[str]:
 
 
 def choose_graph(names: Iterable[str], pattern: str, precision: Precision) -> str:
-    """The one ONNX file of this precision that matches; int8 and fp16 fall back to a plain file.
+    """The one ONNX file that matches, in this precision; a plain one stands in for a reduced one.
 
     icefall marks precision in the name: encoder.onnx, encoder.int8.onnx, encoder.fp16.onnx.
     """
-    names = list(names)
-    matching = [name for name in names if fnmatch(PurePosixPath(name).name, pattern)]
-    of_precision = [name for name in matching if precision_of(name) == precision]
+    names = sorted(names)
+    matching = _matching(names, pattern)
+    reduced = [name for name in matching if precision_of(name) == precision]
     plain = [name for name in matching if precision_of(name) == "fp32"]
-    return _only(_offline_first(of_precision or plain), pattern, names)
+    candidates = reduced or plain
+    offline = [name for name in candidates if STREAMING_MARK not in name]
+    return _only(offline or candidates, f"{precision} {pattern}", names)
 
 
 def choose_file(names: Iterable[str], pattern: str) -> str:
-    names = list(names)
-    return _only([name for name in names if fnmatch(PurePosixPath(name).name, pattern)],
-                 pattern, names)  # fmt: skip
+    """The one file that matches."""
+    names = sorted(names)
+    return _only(_matching(names, pattern), pattern, names)
 
 
 def precision_of(name: str) -> Precision:
@@ -52,19 +56,18 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _offline_first(names: list[str]) -> list[str]:
-    """Without the streaming exports, which carry -chunk- in their name, if others are there."""
-    return [name for name in names if "-chunk-" not in name] or names
+def _matching(names: list[str], pattern: str) -> list[str]:
+    return [name for name in names if fnmatch(PurePosixPath(name).name, pattern)]
 
 
-def _only(candidates: list[str], pattern: str, names: list[str]) -> str:
-    if len(candidates) == 1:
-        return candidates[0]
+def _only(candidates: list[str], wanted: str, names: list[str]) -> str:
     if not candidates:
         raise CheckpointError(
-            f"no {pattern} in the checkpoint; it holds: {', '.join(sorted(names)) or 'nothing'}"
+            f"no {wanted} in the checkpoint; it holds: {', '.join(names) or 'nothing'}"
         )
-    raise CheckpointError(
-        f"{len(candidates)} files match {pattern}: {', '.join(sorted(candidates))}; put the ones "
-        "to build into a folder of their own and name it with --from"
-    )
+    if len(candidates) > 1:
+        raise CheckpointError(
+            f"{len(candidates)} files are {wanted}: {', '.join(candidates)}; put the ones to build "
+            "into a folder of their own and name it with --from"
+        )
+    return candidates[0]

@@ -9,8 +9,6 @@ from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import sha256
 from auricle.errors import CheckpointError
 
-LOCK_FILE = "auricle.lock.json"
-
 
 @dataclass(frozen=True)
 class HuggingFace:
@@ -28,38 +26,71 @@ class Lock:
     sha256: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Published:
+    """What Hugging Face says of a revision; sha256 only of its large files."""
+
+    revision: str
+    names: list[str]
+    sha256: dict[str, str]
+
+
 def fetch(
     source: HuggingFace, choose: Callable[[list[str]], list[str]], lock_path: Path
 ) -> Checkpoint:
-    """The chosen files in Hugging Face's cache; HF_ENDPOINT, HF_TOKEN and HF_HOME are honoured.
+    """The chosen files, in Hugging Face's cache; HF_ENDPOINT, HF_TOKEN and HF_HOME are honoured.
 
-    CheckpointError if a file differs from what the lock file says of it.
+    CheckpointError if they cannot be had, or are not what the lock file or Hugging Face says.
     """
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import errors
 
     locks = _read_locks(lock_path)
     lock = locks.get(source.repo_id)
-    info = HfApi().model_info(source.repo_id, revision=lock.revision if lock else source.revision)
-    names = choose([sibling.rfilename for sibling in info.siblings or []])
-    revision = info.sha or source.revision or "main"
-    folder = Path(snapshot_download(source.repo_id, revision=revision, allow_patterns=names))
-    found = Lock(revision, {name: sha256(folder / name) for name in names})
-    locks[source.repo_id] = _merge(lock, found, source.repo_id) if lock else found
+    try:
+        published = _ask(source.repo_id, lock.revision if lock else source.revision)
+        names = choose(published.names)
+        folder = _download(source.repo_id, published.revision, names)
+    except (OSError, errors.HTTPError) as error:  # type: ignore[attr-defined]  # httpx's
+        raise CheckpointError(
+            f"cannot fetch {source.repo_id} from Hugging Face: {error}; run again to continue, "
+            "name a mirror with HF_ENDPOINT, or download it yourself and use --from"
+        ) from error
+    found = {name: sha256(folder / name) for name in names}
+    known = lock.sha256 if lock else {}
+    _compare(source.repo_id, found, published.sha256, "Hugging Face")
+    _compare(source.repo_id, found, known, str(lock_path))
+    locks[source.repo_id] = Lock(published.revision, known | found)
     _write_locks(lock_path, locks)
-    return Checkpoint(folder, source.repo_id, revision)
+    return Checkpoint(folder, source.repo_id, published.revision)
 
 
-def _merge(lock: Lock, found: Lock, repo_id: str) -> Lock:
-    """The lock with newly fetched files added; CheckpointError where a known one has changed."""
-    for name, digest in found.sha256.items():
-        expected = lock.sha256.get(name, digest)
-        if digest != expected:
+def _ask(repo_id: str, revision: str | None) -> Published:
+    from huggingface_hub import HfApi
+
+    info = HfApi().model_info(repo_id, revision=revision, files_metadata=True)
+    siblings = info.siblings or []
+    return Published(
+        info.sha or revision or "main",
+        [sibling.rfilename for sibling in siblings],
+        {sibling.rfilename: sibling.lfs.sha256 for sibling in siblings if sibling.lfs},
+    )
+
+
+def _download(repo_id: str, revision: str, names: list[str]) -> Path:
+    """What was fetched before is not fetched again, and half a file is continued."""
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(repo_id, revision=revision, allow_patterns=names))
+
+
+def _compare(repo_id: str, found: dict[str, str], expected: dict[str, str], origin: str) -> None:
+    for name in found.keys() & expected.keys():
+        if found[name] != expected[name]:
             raise CheckpointError(
-                f"{repo_id}/{name} has sha256 {digest}, but the lock file says {expected}; "
-                "delete the file from the cache to fetch it again, or its entry from the lock file "
-                "if the change is wanted"
+                f"{repo_id}/{name} has sha256 {found[name]}, but {expected[name]} according to "
+                f"{origin}; delete it from the cache to fetch it again, or its entry from the lock "
+                "file if the change is wanted"
             )
-    return Lock(lock.revision, lock.sha256 | found.sha256)
 
 
 def _read_locks(path: Path) -> dict[str, Lock]:
@@ -69,7 +100,7 @@ def _read_locks(path: Path) -> dict[str, Lock]:
         record = json.loads(path.read_text(encoding="utf-8"))
         return {repo_id: Lock(**entry) for repo_id, entry in record.items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is no lock file of Auricle's: {error}") from error
+        raise CheckpointError(f"{path} is no lock file of `auricle build`: {error}") from error
 
 
 def _write_locks(path: Path, locks: dict[str, Lock]) -> None:

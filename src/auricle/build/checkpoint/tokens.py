@@ -15,7 +15,7 @@ WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # sentencepiece's mark
 BLANKS = ("<blk>", "<blank>", "<eps>")
 UNKNOWNS = ("<unk>", "<UNK>")
 SPECIAL = re.compile(r"<.+>|#\d+|\[.+\]")  # <unk>, <0x0A>, a lexicon's #0, [UNK]
-LINE = re.compile(r"(?P<symbol>.*)[ \t](?P<id>\d+)\s*")
+LINE = re.compile(r"(?P<symbol>.*?)[ \t]+(?P<id>\d+)\s*")
 
 
 @dataclass(frozen=True)
