@@ -56,11 +56,15 @@ def demo_repository(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     """Models demo, demo-bls (the same by BLS) and demo-ctc, built from the shipped checkpoints."""
     repository = tmp_path_factory.mktemp("demo_repository")
     transducer, ctc = assets / "icefall-transducer", assets / "icefall-ctc"
-    build.run("icefall-transducer", name="demo", repo=repository, source=transducer)
+    build.run("icefall-transducer", name="demo", repo=repository, checkpoint=transducer)
     build.run(
-        "icefall-transducer", name="demo-bls", repo=repository, source=transducer, runner="bls"
+        "icefall-transducer",
+        name="demo-bls",
+        repo=repository,
+        checkpoint=transducer,
+        runner=build.Runner.bls,
     )
-    build.run("icefall-ctc", name="demo-ctc", repo=repository, source=ctc)
+    build.run("icefall-ctc", name="demo-ctc", repo=repository, checkpoint=ctc)
     return repository
 
 

@@ -29,7 +29,7 @@ def narrow_server(
     """One instance, one utterance at a time, and a queue of four."""
     repository = tmp_path_factory.mktemp("narrow")
     build.run(
-        "icefall-transducer", name="demo", repo=repository, source=assets / "icefall-transducer"
+        "icefall-transducer", name="demo", repo=repository, checkpoint=assets / "icefall-transducer"
     )
     path = repository / "demo" / "config.pbtxt"
     text = re.sub(r"max_queue_size: \d+", f"max_queue_size: {QUEUE_SIZE}", path.read_text())

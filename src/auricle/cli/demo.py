@@ -50,7 +50,7 @@ def build_models(assets: Path, repository: Path) -> None:
     from auricle.cli import build
 
     for name, family in MODELS.items():
-        build.run(family, name=name, repo=repository, source=assets / family)
+        build.run(family, name=name, repo=repository, checkpoint=assets / family)
 
 
 def transcribe(repository: Path, utterances: Sequence[Utterance]) -> tuple[list[Outcome], float]:
