@@ -1,0 +1,77 @@
+"""`auricle build` at the terminal."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from auricle import cli, errors
+from auricle.cli import create_app
+from tests.build import tiny
+
+pytestmark = pytest.mark.onnx
+
+
+def build(*arguments: str | Path) -> str:
+    """What was printed; our own errors come through."""
+    result = CliRunner().invoke(create_app(), ["build", *map(str, arguments)])
+    if isinstance(result.exception, errors.AuricleError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    return tiny.write_transducer(tmp_path / "checkpoint")
+
+
+def test_the_report_is_short_and_says_where_it_wrote(checkpoint: Path, tmp_path: Path) -> None:
+    out = build("icefall-transducer", "--from", checkpoint, "--name", "a", "--repo", tmp_path)
+    assert "parity    " in out
+    assert out.splitlines()[-1] == f"written   {tmp_path / 'a'}"
+    assert len(out.splitlines()) < 40
+
+
+def test_both_models_of_bls_are_named(checkpoint: Path, tmp_path: Path) -> None:
+    out = build(
+        "icefall_transducer", "--from", checkpoint, "--name", "a", "--repo", tmp_path,
+        "--runner", "bls", "--instances", "1",
+    )  # fmt: skip
+    assert f"written   {tmp_path / 'a__encoder'}" in out
+
+
+def test_a_kept_configuration_is_said(checkpoint: Path, tmp_path: Path) -> None:
+    arguments = ("icefall-transducer", "--from", checkpoint, "--name", "a", "--repo", tmp_path)
+    build(*arguments)
+    path = tmp_path / "a" / "config.pbtxt"
+    path.write_text(path.read_text().replace("max_batch_size: 64", "max_batch_size: 8"))
+    assert f"kept      {path}, which was edited" in build(*arguments)
+    assert "kept      " not in build(*arguments, "--force")
+
+
+def test_a_bad_name_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(errors.RepositoryError):
+        build("icefall-ctc", "--from", tmp_path / "absent", "--name", "a__b", "--repo", tmp_path)
+
+
+def test_an_unknown_family_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["auricle", "build", "kaldi", "--name", "a", "--repo", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as caught:
+        cli.main()
+    assert caught.value.code == cli.EXIT_USAGE
+    assert capsys.readouterr().err.startswith("auricle: unknown family 'kaldi'; known: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--precision", "fp8"), ("--runner", "tensorrt"), ("--instances", "0")]
+)
+def test_an_unknown_choice_is_a_usage_error(arguments: tuple[str, str], tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        create_app(),
+        ["build", "icefall-ctc", "--name", "a", "--repo", str(tmp_path), *arguments],
+    )
+    assert result.exit_code == 2
