@@ -1,7 +1,7 @@
 """Requests to a real server by tritonclient alone, so that they may be as wrong as they like."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -12,6 +12,20 @@ from numpy.typing import NDArray
 from auricle.audio import Waveform
 from auricle.client import Result
 from auricle.client.results import parse_result
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request in flight."""
+
+    answer: "Future[kserve.InferResult]"
+    cancel: Callable[[], None]
+
+    def result(self, timeout_s: float) -> kserve.InferResult:
+        return self.answer.result(timeout_s)
+
+    def exception(self, timeout_s: float) -> BaseException | None:
+        return self.answer.exception(timeout_s)
 
 
 @dataclass(frozen=True)
@@ -27,8 +41,8 @@ class Asker:
         parameters: Mapping[str, str | int] | None = None,
         outputs: Sequence[str] = ("RESULT",),
         timeout_us: int | None = None,
-    ) -> "Future[kserve.InferResult]":
-        """One request in flight; its future holds the answer or InferenceServerException."""
+    ) -> Sent:
+        """Send and go on; the answer, or InferenceServerException, comes later."""
         answer: Future[kserve.InferResult] = Future()
 
         def done(result: kserve.InferResult | None, error: Exception | None) -> None:
@@ -37,7 +51,7 @@ class Asker:
             else:
                 answer.set_result(result)
 
-        self.client.async_infer(
+        call = self.client.async_infer(
             self.model,
             [_tensor(name, values) for name, values in inputs.items()],
             done,
@@ -45,7 +59,7 @@ class Asker:
             parameters=dict(parameters or {}),
             timeout=timeout_us,
         )
-        return answer
+        return Sent(answer, call.cancel)
 
     def transcribe(self, waveform: Waveform) -> Result:
         return self.transcribe_together([waveform])[0]

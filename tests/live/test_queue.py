@@ -77,3 +77,12 @@ def test_an_expired_request_never_reaches_the_encoder(asker: Asker) -> None:
     error = late.exception(60)
     assert isinstance(error, InferenceServerException)
     assert count_executed(asker) == before + 1
+
+
+def test_a_cancelled_request_never_reaches_the_encoder(asker: Asker) -> None:
+    before = count_executed(asker)
+    first = asker.send(audio([LONG]))
+    asker.send(audio([LONG])).cancel()
+    first.result(60)
+    asker.send(audio([LONG])).result(60)
+    assert count_executed(asker) == before + 2
