@@ -1,4 +1,4 @@
-"""Word error rates of the exported files on the held-out lists, and of the checkpoint's other modes.
+"""Word error rates on the held-out lists: exported files, and other modes of the checkpoint.
 
 Reads audio that training.heldout wrote. Nothing here feeds back into training.
 """

@@ -1,13 +1,15 @@
-"""Train within a wall-clock budget: short utterances, then CTC alone, then all heads.
+"""Train within a wall-clock budget: CTC on short speech, CTC on all, then all heads.
 
-CTC learns to align within hundreds of small steps on one or two words, and takes thousands on all.
-The transducer learns token statistics first and would drown the encoder; CTC first avoids that.
-The learning rate falls with the share of the budget spent, so training ends annealed however fast
-the machine was.
+CTC first, because the transducer learns token statistics before sounds and would drown the
+encoder. Short speech in small chunks first, because an encoder that sees everything learns to emit
+all tokens at the first frame, and stays there; one that sees its neighbourhood has to align. The
+learning rate falls with the share of the budget spent, so training ends annealed however fast the
+machine was.
 """
 
 import argparse
 import dataclasses
+import functools
 import logging
 import random
 import time
@@ -18,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training import parallel
 from training.dataset import (
     Batch,
     Example,
@@ -33,20 +36,30 @@ from training.tokens import load_bpe
 
 logger = logging.getLogger(__name__)
 
-WARM_UP_STEPS = 250
-CHUNKED_SHARE = 0.5  # of batches; the rest see the whole utterance
-CHUNKS = (8, 16, 16, 16, 32)  # encoder frames, 40 ms each
-LEFT_CONTEXT = 64
+WARM_UP_STEPS = 150
+WHOLE = (0, 0)
+LOCAL = (4, 8)
+CHUNKS = ((8, 64), (16, 64), (16, 64), (16, 64), (32, 64))
 GLUED_SHARE = 0.15
+SMOOTHING = 0.95
+WEIGHTS = {"ctc": 0.5, "transducer": 0.5, "forward": 0.5, "backward": 0.5}
+ATTENTION_TURNS = ("forward", "none", "backward", "none")
+SAVE_EVERY_S = 120
+LOG_EVERY_STEPS = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """ends_below: smoothed CTC loss in nats per token; ends_by: share of the budget."""
+    """ends_below: smoothed CTC loss in nats per token; ends_by: share of the budget.
+
+    frames_per_batch: 10 ms each, padding counted, per process; contexts: chunk and left context in
+    encoder frames (40 ms), one drawn per batch.
+    """
 
     name: str
-    frames_per_batch: int
     max_tokens: int
+    frames_per_batch: int
+    contexts: tuple[tuple[int, int], ...]
     perturbed: bool
     joint: bool
     ends_below: float
@@ -54,48 +67,46 @@ class Stage:
 
 
 STAGES = (
-    Stage("one or two words", 2400, 5, False, False, ends_below=2.0, ends_by=0.12),
-    Stage("CTC alone", 6400, 1000, True, False, ends_below=1.0, ends_by=0.35),
-    Stage("all heads", 6400, 1000, True, True, ends_below=0.0, ends_by=1.0),
+    Stage("CTC on short speech", 5, 2400, (LOCAL,), False, False, ends_below=2.0, ends_by=0.2),
+    Stage("CTC", 1000, 4000, CHUNKS, True, False, ends_below=1.0, ends_by=0.5),
+    Stage(
+        "all heads", 1000, 4000, (*CHUNKS, *(WHOLE,) * 5), True, True, ends_below=0.0, ends_by=1.1
+    ),
 )
-SMOOTHING = 0.97
-WEIGHTS = {"ctc": 0.5, "transducer": 0.5, "forward": 0.5, "backward": 0.5}
-ATTENTION_TURNS = ("forward", "backward", "none")
-SAVE_EVERY_S = 180
-LOG_EVERY_STEPS = 50
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
+    features: Path
+    bpe: Path
     out: Path
+    init: Path | None
+    from_stage: int
     minutes: float
     learning_rate: float
     seed: int
 
 
 def all_losses(
-    model: Recognizer, batch: Batch, chunk: int, joint: bool, rng: random.Random
+    model: Recognizer, batch: Batch, context: tuple[int, int], heads: Sequence[str]
 ) -> dict[str, Tensor]:
-    """Each head's loss per token; CTC's alone unless joint.
-
-    The attention decoders are slow and matter less, so they take turns: a batch trains one or none.
-    """
-    encoder_out, out_lens = model.encoder.forward_normalized(
-        batch.x, batch.x_lens, chunk, LEFT_CONTEXT
-    )
+    """Each head's loss per token; heads of ctc, transducer, forward, backward."""
+    memory = model.encoder.forward_normalized(batch.x, batch.x_lens, *context)
+    encoder_out, out_lens = memory
     num_tokens = batch.token_lens.sum().clamp(min=1)
     log_probs = model.ctc(encoder_out).log_softmax(dim=2)
     losses = {"ctc": ctc_loss(log_probs, batch.tokens, out_lens, batch.token_lens) / num_tokens}
-    if not joint:
-        return losses
-    memory = (encoder_out, out_lens)
-    losses["transducer"] = _transducer(model, batch, memory) / num_tokens
-    turn = rng.choice(ATTENTION_TURNS)
-    if turn == "forward":
-        losses[turn] = attention_loss(model.left_to_right, batch.tokens, batch.token_lens, memory)
-    elif turn == "backward":
+    if "transducer" in heads:
+        losses["transducer"] = _transducer(model, batch, memory) / num_tokens
+    if "forward" in heads:
+        losses["forward"] = attention_loss(
+            model.left_to_right, batch.tokens, batch.token_lens, memory
+        )
+    if "backward" in heads:
         backwards = reverse_tokens(batch.tokens, batch.token_lens)
-        losses[turn] = attention_loss(model.right_to_left, backwards, batch.token_lens, memory)
+        losses["backward"] = attention_loss(
+            model.right_to_left, backwards, batch.token_lens, memory
+        )
     return losses
 
 
@@ -110,111 +121,113 @@ def _transducer(model: Recognizer, batch: Batch, memory: tuple[Tensor, Tensor]) 
 class Trainer:
     """Steps over the data until the budget is spent, saving as it goes."""
 
-    def __init__(self, model: Recognizer, options: Options, stages: Sequence[Stage]) -> None:
+    def __init__(self, model: Recognizer, options: Options, rank: int) -> None:
         self.model = model
         self.options = options
-        self.stages = list(stages)
-        self.rng = random.Random(options.seed)
+        self.rank = rank
+        self.stages = list(STAGES[options.from_stage :])
+        self.rng = random.Random(1000 * options.seed + rank)
+        self.parameters = list(model.parameters())
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=0.0, betas=(0.9, 0.98), weight_decay=0.01
+            self.parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01
         )
         self.started = self.saved = time.monotonic()
-        self.step = self.epoch = 0
+        self.step = self.utterances = 0
+        self.spent = 0.0  # share of the budget, agreed between the processes
         self.smoothed = {"ctc": 9.0}
-
-    @property
-    def spent(self) -> float:
-        """Share of the budget."""
-        return (time.monotonic() - self.started) / (60 * self.options.minutes)
 
     def run(self, examples: Sequence[Example]) -> None:
         self.model.train()
         while self.spent < 1:
-            self.epoch += self._run_epoch(self.stages[0], examples)
-        self._save()
+            self._run_stage(self.stages[0], examples)
+        self._save(len(examples))
 
-    def _run_epoch(self, stage: Stage, examples: Sequence[Example]) -> bool:
-        """Whether the stage and the budget lasted for all examples."""
+    def _run_stage(self, stage: Stage, examples: Sequence[Example]) -> None:
+        """At most one pass over the examples that the stage takes."""
         chosen = [example for example in examples if len(example.tokens) <= stage.max_tokens]
         for group in batches(chosen, stage.frames_per_batch, self.rng):
-            if self.spent >= 1 or stage != self.stages[0]:
-                return False
             self.take_step(stage, group)
-            self._report()
-        return len(chosen) == len(examples)
+            self._report(len(examples))
+            if self.spent >= 1 or stage != self.stages[0]:
+                return
 
     def take_step(self, stage: Stage, group: list[Example]) -> None:
         rng = self.rng
         if stage.joint and rng.random() < GLUED_SHARE:
             group = glue(group, rng)
-        chunk = rng.choice(CHUNKS) if stage.perturbed and rng.random() < CHUNKED_SHARE else 0
         batch = collate(group, self.model.encoder, rng if stage.perturbed else None)
-        losses = all_losses(self.model, batch, chunk, stage.joint, rng)
+        heads = ["transducer", ATTENTION_TURNS[self.step % len(ATTENTION_TURNS)]]
+        context = rng.choice(stage.contexts)
+        losses = all_losses(self.model, batch, context, heads if stage.joint else [])
         weights = WEIGHTS if stage.joint else {"ctc": 1.0}
         loss = torch.stack([weights[name] * value for name, value in losses.items()]).sum()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 5.0)
-        for parameters in self.optimizer.param_groups:
-            parameters["lr"] = self._learning_rate()
+        self._update({name: float(value.detach()) for name, value in losses.items()})
+        self.utterances += len(group)
+
+    def _update(self, losses: dict[str, float]) -> None:
+        """One optimiser step with the processes' mean gradient; the same decisions everywhere."""
+        spent = (time.monotonic() - self.started) / (60 * self.options.minutes)
+        self.spent, *means = parallel.average(self.parameters, [spent, *losses.values()])
+        torch.nn.utils.clip_grad_norm_(self.parameters, 5.0)
+        warm_up = min(1.0, (self.step + 1) / WARM_UP_STEPS)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.options.learning_rate * warm_up * max(0.0, 1 - self.spent)
         self.optimizer.step()
         self.step += 1
-        self._smooth({name: float(value.detach()) for name, value in losses.items()})
-
-    def _learning_rate(self) -> float:
-        warm_up = min(1.0, (self.step + 1) / WARM_UP_STEPS)
-        return self.options.learning_rate * warm_up * max(0.0, 1 - self.spent)
-
-    def _smooth(self, losses: dict[str, float]) -> None:
-        for name, value in losses.items():
+        for name, value in zip(losses, means, strict=True):
             before = self.smoothed.get(name, value)
             self.smoothed[name] = SMOOTHING * before + (1 - SMOOTHING) * value
         stage = self.stages[0]
         if self.smoothed["ctc"] < stage.ends_below or self.spent > stage.ends_by:
             logger.info("step %d ends the stage of %s", self.step, stage.name)
-            self.stages = self.stages[1:] or self.stages
+            self.stages.pop(0)
             self.smoothed = {"ctc": 9.0}
 
-    def _report(self) -> None:
-        if self.step % LOG_EVERY_STEPS == 0:
+    def _report(self, num_examples: int) -> None:
+        if self.step % LOG_EVERY_STEPS == 0 and self.rank == 0:
             losses = " ".join(f"{name} {value:.3f}" for name, value in self.smoothed.items())
             seconds = time.monotonic() - self.started
-            logger.info("epoch %d step %d %.0f s %s", self.epoch, self.step, seconds, losses)
+            logger.info("step %d %.0f s %s", self.step, seconds, losses)
         if time.monotonic() - self.saved > SAVE_EVERY_S:
-            self._save()
+            self._save(num_examples)
 
-    def _save(self) -> None:
+    def _save(self, num_examples: int) -> None:
         self.saved = time.monotonic()
         minutes = (self.saved - self.started) / 60
-        save(self.options.out, self.model, Progress(self.epoch, self.step, minutes))
+        epoch = self.utterances * parallel.num_processes() // num_examples
+        if self.rank == 0:
+            save(self.options.out, self.model, Progress(epoch, self.step, minutes))
 
 
-def _parse() -> argparse.Namespace:
+def train(options: Options, rank: int) -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.manual_seed(options.seed)
+    examples = read_examples(options.features, options.bpe)
+    if options.init is None:
+        model = Recognizer(ModelConfig(vocab_size=load_bpe(options.bpe).get_piece_size()))
+        set_normalization(model.encoder, examples)
+    else:
+        model, _ = load(options.init)
+    torch.manual_seed(1000 * options.seed + rank)
+    Trainer(model, options, rank).run(examples)
+
+
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("features", type=Path, help="written by training.synthesize")
     parser.add_argument("bpe", type=Path, help="bpe.model, written by training.tokens")
     parser.add_argument("out", type=Path, help="checkpoint, written every few minutes")
     parser.add_argument("--minutes", type=float, default=50.0)
-    parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--init", type=Path, help="start from this checkpoint, all heads at once")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--learning-rate", type=float, default=1.2e-3)
+    parser.add_argument("--init", type=Path, help="start from this checkpoint")
+    parser.add_argument("--from-stage", type=int, default=0, help="index into STAGES")
     parser.add_argument("--seed", type=int, default=0)
-    return parser.parse_args()
-
-
-def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    args = _parse()
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    examples = read_examples(args.features, args.bpe)
-    if args.init is None:
-        model = Recognizer(ModelConfig(vocab_size=load_bpe(args.bpe).get_piece_size()))
-        set_normalization(model.encoder, examples)
-    else:
-        model, _ = load(args.init)
-    options = Options(args.out, args.minutes, args.learning_rate, args.seed)
-    Trainer(model, options, STAGES if args.init is None else STAGES[-1:]).run(examples)
+    parser.add_argument("--processes", type=int, default=2)
+    args = vars(parser.parse_args())
+    num_processes = args.pop("processes")
+    parallel.run(functools.partial(train, Options(**args)), num_processes)
 
 
 if __name__ == "__main__":
