@@ -11,7 +11,8 @@ from onnx import TensorProto
 
 from auricle.build.export.adapt import CtcHead, adapt_decoder, adapt_encoder, adapt_joiner
 from auricle.build.export.graph import Graph, load_graph, port_of
-from auricle.build.export.parity import batch_of, kaldi_features
+from auricle.build.export.parity import batch_of
+from auricle.build.export.reference import kaldi_features
 from auricle.build.export.session import Session
 from auricle.build.frontend.kaldi_fbank import LOG_PAD, FbankOptions
 from tests.build import tiny

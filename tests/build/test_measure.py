@@ -7,7 +7,7 @@ import pytest
 
 from auricle.build.export.adapt import adapt_encoder
 from auricle.build.export.graph import load_graph
-from auricle.build.export.measure import max_seconds, seconds_per_frame
+from auricle.build.export.measure import max_seconds, output_size, seconds_per_frame
 from auricle.build.export.session import Session
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from tests.build import tiny
@@ -36,3 +36,20 @@ def test_a_table_of_positions_caps_the_audio_to_the_frame(max_frames: int, tmp_p
 
 def test_an_encoder_that_takes_a_minute_has_no_cap(tmp_path: Path) -> None:
     assert max_seconds(adapted(tiny.Encoder(max_frames=4000), tmp_path), 16000) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "size"),
+    [
+        (tiny.make_encoder(tiny.Encoder()), tiny.JOINER_DIM),
+        (tiny.make_encoder(tiny.Encoder(is_ctc=True)), tiny.VOCAB_SIZE),
+        (tiny.make_decoder(), tiny.JOINER_DIM),
+        (tiny.make_joiner(), tiny.VOCAB_SIZE),
+    ],
+)
+def test_a_size_that_is_not_stated_is_measured(
+    model: onnx.ModelProto, size: int, tmp_path: Path
+) -> None:
+    model.graph.output[0].type.tensor_type.shape.dim[-1].dim_param = "Gemm_dim_1"
+    onnx.save(model, tmp_path / "graph.onnx")
+    assert output_size(load_graph(tmp_path / "graph.onnx")) == size

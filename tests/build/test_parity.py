@@ -10,7 +10,8 @@ from onnx import TensorProto, numpy_helper
 
 from auricle.build.export.adapt import CtcHead, adapt_encoder
 from auricle.build.export.graph import Graph, load_graph
-from auricle.build.export.parity import Encoders, check_parity, load_waveforms
+from auricle.build.export.parity import Encoders, check_parity
+from auricle.build.export.reference import load_waveforms
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.errors import CheckpointError, ParityError
 from tests.build import tiny

@@ -16,6 +16,7 @@ from auricle import spec
 from auricle.build import families
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import list_files
+from auricle.build.export import sanitize
 from auricle.build.export.parity import batch_of
 from auricle.build.export.session import Session
 from auricle.build.families import Built, Family, Options
@@ -187,6 +188,15 @@ def test_an_unfaithful_graph_is_never_built(
     monkeypatch.setattr("auricle.build.frontend.kaldi_fbank.FLOOR", 1.0)
     with pytest.raises(ParityError):
         family.build(Checkpoint(folder, str(folder)), Options())
+
+
+def test_names_of_tensors_do_not_matter(family: Family, folder: Path) -> None:
+    for path in folder.glob("*.onnx"):
+        model = onnx.load(path)
+        sanitize.prefix_names(model.graph, "my_")
+        onnx.save(model, path)
+    built = family.build(Checkpoint(folder, str(folder)), Options())
+    assert [value.name for value in built.graphs["encoder"].graph.input] == ["WAV", "WAV_LENS"]
 
 
 def test_an_unknown_family_lists_the_known() -> None:

@@ -7,7 +7,8 @@ import onnx
 from auricle.build.export.adapt import CtcHead, adapt_encoder
 from auricle.build.export.graph import Graph
 from auricle.build.export.measure import max_seconds, seconds_per_frame
-from auricle.build.export.parity import Encoders, Waveform, check_parity
+from auricle.build.export.parity import Encoders, check_parity
+from auricle.build.export.reference import Waveform
 from auricle.build.export.session import Session
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 
@@ -17,6 +18,7 @@ class Encoder:
     """seconds_per_frame: of audio per output frame; max_seconds: None if a minute runs."""
 
     model: onnx.ModelProto
+    sample_rate: int
     seconds_per_frame: float
     max_seconds: float | None
     report: tuple[str, ...]
@@ -36,4 +38,5 @@ def build_encoder(
     longest = max_seconds(session, options.sample_rate)
     limit = "takes a minute and more" if longest is None else f"takes at most {longest:.2f} s"
     frames = f"frames    {frame * 1000:g} ms each; the graph {limit}"
-    return Encoder(model, frame, longest, (*parity.report(), frames))
+    report = (*parity.report(), frames)
+    return Encoder(model, options.sample_rate, frame, longest, report)

@@ -1,12 +1,34 @@
-"""Facts that an adapted encoder shows only when it runs: its frame rate and its longest input."""
+"""Facts that a graph shows only when it runs: sizes, the frame rate, the longest input."""
 
 import numpy as np
+from onnx import helper
 
+from auricle.build.export.graph import Graph, Port
 from auricle.build.export.session import Array, Session
 from auricle.errors import CheckpointError
 
 LONGEST_SECONDS = 60  # longer requests are refused by default, so nothing beyond is tried
 STEPS_PER_SECOND = 100  # feature frames
+SAMPLE_FRAMES = 64
+
+
+def output_size(graph: Graph) -> int:
+    """The last axis of the first output; scripted exports state a meaningless symbol there."""
+    port = graph.outputs[0]
+    stated = port.shape[-1] if port.shape else None
+    if isinstance(stated, int):
+        return stated
+    values = Session(graph.model).run({port.name: _sample(port) for port in graph.inputs})
+    return int(values[port.name].shape[-1])
+
+
+def _sample(port: Port) -> Array:
+    """One row: features, their length, a context, or a frame."""
+    dtype = helper.tensor_dtype_to_np_dtype(port.dtype)
+    if len(port.shape) == 1:
+        return np.full(1, SAMPLE_FRAMES, dtype)
+    frames = [SAMPLE_FRAMES] * (len(port.shape) - 2)
+    return np.zeros((1, *frames, port.size), dtype)
 
 
 def seconds_per_frame(encoder: Session, sample_rate: int) -> float:

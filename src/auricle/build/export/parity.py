@@ -1,27 +1,19 @@
 """The adapted graph against the original on real audio, before anything is written."""
 
-import wave
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.resources import as_file, files
-from pathlib import Path
 
-import kaldi_native_fbank as knf
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from auricle.build.export.adapt import CtcHead
 from auricle.build.export.graph import Graph
+from auricle.build.export.reference import Features, Waveform, kaldi_features
 from auricle.build.export.sanitize import sanitize
 from auricle.build.export.session import Array, Session
 from auricle.build.frontend.kaldi_fbank import FbankOptions
-from auricle.errors import CheckpointError, ParityError
+from auricle.errors import ParityError
 
-Waveform = npt.NDArray[np.float32]
-Features = npt.NDArray[np.float32]
-
-MAX_WAVEFORMS = 3
 TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.5}
 SHORT_LENGTHS = range(24, 57)  # frames: every remainder of the 16 by which zipformer pads
 
@@ -93,54 +85,6 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
         lines = (f"the adapted graph strays by more than {tolerance:g}", *parity.report())
         raise ParityError("\n".join(lines) + "\nnothing was written; please report this checkpoint")
     return parity
-
-
-def load_waveforms(path: Path | None, sample_rate: int) -> list[Waveform]:
-    """A wav, the first few of a folder, or the sentence that ships with the package."""
-    if path is None:
-        with as_file(files("auricle.build.export") / "speech.wav") as speech:
-            return [_read_wav(speech, sample_rate)]
-    paths = sorted(path.rglob("*.wav"))[:MAX_WAVEFORMS] if path.is_dir() else [path]
-    if not paths:
-        raise CheckpointError(f"no .wav in {path} to check parity with")
-    return [_read_wav(path, sample_rate) for path in paths]
-
-
-def _read_wav(path: Path, sample_rate: int) -> Waveform:
-    try:
-        with wave.open(str(path), "rb") as file:
-            form = (file.getnchannels(), file.getsampwidth() * 8, file.getframerate())
-            samples = np.frombuffer(file.readframes(file.getnframes()), np.uint8)
-    except (OSError, wave.Error, EOFError) as error:
-        raise CheckpointError(f"cannot read {path} for the parity check: {error}") from error
-    if form != (1, 16, sample_rate):
-        raise CheckpointError(
-            f"{path} has {form[0]} channels, {form[1]} bits and {form[2]} Hz; the parity check "
-            f"takes mono, 16 bits and {sample_rate} Hz"
-        )
-    if len(samples) < 2 * sample_rate:
-        raise CheckpointError(f"{path} is too short for the parity check; give it a second or more")
-    return samples.view("<i2").astype(np.float32) / 32768
-
-
-def kaldi_features(waveform: Waveform, options: FbankOptions) -> Features:
-    """What kaldi-native-fbank makes of one utterance, [num_frames, num_mel_bins]."""
-    kaldi = knf.FbankOptions()
-    kaldi.frame_opts.samp_freq = options.sample_rate
-    kaldi.frame_opts.frame_length_ms = options.frame_length_ms
-    kaldi.frame_opts.frame_shift_ms = options.frame_shift_ms
-    kaldi.frame_opts.preemph_coeff = options.preemphasis
-    kaldi.frame_opts.window_type = options.window
-    kaldi.frame_opts.snip_edges = False
-    kaldi.frame_opts.dither = 0
-    kaldi.mel_opts.num_bins = options.num_mel_bins
-    kaldi.mel_opts.low_freq = options.low_freq
-    kaldi.mel_opts.high_freq = options.high_freq
-    extractor = knf.OnlineFbank(kaldi)
-    extractor.accept_waveform(options.sample_rate, (waveform * options.scale).tolist())
-    extractor.input_finished()
-    frames = [extractor.get_frame(i) for i in range(extractor.num_frames_ready)]
-    return np.array(frames, dtype=np.float32).reshape(-1, options.num_mel_bins)
 
 
 def batch_of(waveforms: list[Waveform]) -> dict[str, Array]:

@@ -3,14 +3,15 @@
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import choose_file, choose_graph, list_files
 from auricle.build.checkpoint.hub import HuggingFace
-from auricle.build.checkpoint.tokens import read_tokens
+from auricle.build.checkpoint.tokens import TokenTable, read_tokens
 from auricle.build.export.adapt import CtcHead
-from auricle.build.export.encoder import build_encoder
+from auricle.build.export.encoder import Encoder, build_encoder
 from auricle.build.export.graph import read_graph
-from auricle.build.export.parity import load_waveforms
+from auricle.build.export.measure import output_size
+from auricle.build.export.reference import load_waveforms
 from auricle.build.families import Built, Family, Options, Profile
 from auricle.build.frontend.kaldi_fbank import FbankOptions
-from auricle.spec import PipelineSpec
+from auricle.spec import PipelineSpec, Source
 
 NUM_TOP = 20  # log-probabilities per frame that leave the graph
 
@@ -24,16 +25,27 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     graph_path, tokens_path = (checkpoint.folder / name for name in names)
     graph = read_graph(graph_path, "ctc")
-    vocab_size = graph.outputs[0].size
+    vocab_size = output_size(graph)
     tokens = read_tokens(tokens_path).cut(vocab_size)
     fbank = FbankOptions(num_mel_bins=graph.inputs[0].size)
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
     served = build_encoder(graph, fbank, head, waveforms)
-    spec = PipelineSpec(
+    return Built(
+        spec=_spec(checkpoint.source(names), tokens, served),
+        graphs={"encoder": served.model},
+        tokens=str(tokens),
+        joiner_dim=0,
+        vocab_size=vocab_size,
+        report=(graph.describe(), tokens.describe(), *served.report),
+    )
+
+
+def _spec(source: Source, tokens: TokenTable, served: Encoder) -> PipelineSpec:
+    return PipelineSpec(
         family="icefall_ctc",
         head="ctc",
-        sample_rate=fbank.sample_rate,
+        sample_rate=served.sample_rate,
         seconds_per_frame=served.seconds_per_frame,
         graphs={"encoder": "encoder.onnx"},
         tokens="tokens.txt",
@@ -42,15 +54,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         unk_id=tokens.unk_id,
         context_size=0,
         max_seconds=served.max_seconds,
-        source=checkpoint.source(names),
-    )
-    return Built(
-        spec=spec,
-        graphs={"encoder": served.model},
-        tokens=str(tokens),
-        joiner_dim=0,
-        vocab_size=vocab_size,
-        report=(graph.describe(), tokens.describe(), *served.report),
+        source=source,
     )
 
 

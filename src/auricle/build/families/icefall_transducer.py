@@ -3,15 +3,16 @@
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import choose_file, choose_graph, list_files
 from auricle.build.checkpoint.hub import HuggingFace
-from auricle.build.checkpoint.tokens import read_tokens
+from auricle.build.checkpoint.tokens import TokenTable, read_tokens
 from auricle.build.export.adapt import adapt_decoder, adapt_joiner
-from auricle.build.export.encoder import build_encoder
+from auricle.build.export.encoder import Encoder, build_encoder
 from auricle.build.export.graph import Graph, Role, read_graph
-from auricle.build.export.parity import load_waveforms
+from auricle.build.export.measure import output_size
+from auricle.build.export.reference import load_waveforms
 from auricle.build.families import Built, Family, Options, Profile
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.errors import CheckpointError
-from auricle.spec import PipelineSpec
+from auricle.spec import PipelineSpec, Source
 
 ROLES: tuple[Role, ...] = ("encoder", "decoder", "joiner")
 
@@ -28,15 +29,31 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     graphs = [read_graph(path, role) for path, role in zip(paths, ROLES, strict=False)]
     encoder, decoder, joiner = graphs
     check_sizes(encoder, decoder, joiner)
-    tokens = read_tokens(paths[-1]).cut(joiner.outputs[0].size)
+    vocab_size = output_size(joiner)
+    tokens = read_tokens(paths[-1]).cut(vocab_size)
     fbank = FbankOptions(num_mel_bins=encoder.inputs[0].size)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
     served = build_encoder(encoder, fbank, None, waveforms)
     context_size = decoder.inputs[0].size
-    spec = PipelineSpec(
+    return Built(
+        spec=_spec(checkpoint.source(names), tokens, served, context_size),
+        graphs={
+            "encoder": served.model,
+            "decoder": adapt_decoder(decoder, context_size),
+            "joiner": adapt_joiner(joiner),
+        },
+        tokens=str(tokens),
+        joiner_dim=joiner.inputs[0].size,
+        vocab_size=vocab_size,
+        report=(*(graph.describe() for graph in graphs), tokens.describe(), *served.report),
+    )
+
+
+def _spec(source: Source, tokens: TokenTable, served: Encoder, context_size: int) -> PipelineSpec:
+    return PipelineSpec(
         family="icefall_transducer",
         head="transducer",
-        sample_rate=fbank.sample_rate,
+        sample_rate=served.sample_rate,
         seconds_per_frame=served.seconds_per_frame,
         graphs={role: f"{role}.onnx" for role in ROLES},
         tokens="tokens.txt",
@@ -45,25 +62,13 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         unk_id=tokens.unk_id,
         context_size=context_size,
         max_seconds=served.max_seconds,
-        source=checkpoint.source(names),
-    )
-    return Built(
-        spec=spec,
-        graphs={
-            "encoder": served.model,
-            "decoder": adapt_decoder(decoder, context_size),
-            "joiner": adapt_joiner(joiner),
-        },
-        tokens=str(tokens),
-        joiner_dim=joiner.inputs[0].size,
-        vocab_size=joiner.outputs[0].size,
-        report=(*(graph.describe() for graph in graphs), tokens.describe(), *served.report),
+        source=source,
     )
 
 
 def check_sizes(encoder: Graph, decoder: Graph, joiner: Graph) -> None:
     """CheckpointError unless the three fit together."""
-    made = [graph.outputs[0].size for graph in (encoder, decoder)]
+    made = [output_size(graph) for graph in (encoder, decoder)]
     taken = [port.size for port in joiner.inputs]
     if made != taken:
         raise CheckpointError(

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -167,8 +168,8 @@ def _warm_up_samples(built: Built) -> list[int]:
 @contextmanager
 def _staging(repository: Path, name: str) -> Iterator[Path]:
     """A hidden folder in the repository, so that renaming out of it is atomic; gone afterwards."""
-    folder = repository / f".{name}.{os.getpid()}"
-    folder.mkdir(parents=True)
+    repository.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{name}.", dir=repository))
     try:
         yield folder
     finally:

@@ -1,0 +1,79 @@
+"""Checkpoints that the usual converters have reduced: float16 inside or outside, int8 weights."""
+
+import dataclasses
+from pathlib import Path
+
+import onnx
+import pytest
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from onnxruntime.transformers.float16 import convert_float_to_float16
+
+from auricle.build import families
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.families import Built, Options
+from tests.build import tiny
+
+pytestmark = pytest.mark.onnx
+
+CONFORMER = tiny.Encoder(mask_by_lens=True, padding_branch=True)
+
+
+def halve(folder: Path, *, keep_io_types: bool) -> None:
+    """Beside each graph, one in float16, with the nodes in whatever order the converter leaves."""
+    for path in list(folder.glob("*.onnx")):
+        model = convert_float_to_float16(onnx.load(path), keep_io_types=keep_io_types)
+        onnx.save(model, path.with_suffix(".fp16.onnx"))
+
+
+def quantize(folder: Path) -> None:
+    for path in list(folder.glob("*.onnx")):
+        reduced = path.with_suffix(".int8.onnx")
+        quantize_dynamic(
+            path, reduced, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8
+        )
+
+
+def build(family: str, folder: Path, options: Options) -> Built:
+    return families.load(family).build(Checkpoint(folder, str(folder)), options)
+
+
+def taken(built: Built) -> list[str]:
+    return sorted(name for name in built.spec.source.sha256 if name.endswith(".onnx"))
+
+
+@pytest.mark.parametrize("keep_io_types", [True, False])
+def test_a_float16_transducer_builds(keep_io_types: bool, tmp_path: Path) -> None:
+    folder = tiny.write_transducer(tmp_path, CONFORMER)
+    halve(folder, keep_io_types=keep_io_types)
+    built = build("icefall-transducer", folder, Options(precision="fp16"))
+    assert all(name.endswith(".fp16.onnx") for name in taken(built))
+    for model in built.graphs.values():
+        onnx.checker.check_model(model, full_check=True)
+
+
+@pytest.mark.parametrize("keep_io_types", [True, False])
+def test_a_float16_ctc_model_builds(keep_io_types: bool, tmp_path: Path) -> None:
+    folder = tiny.write_ctc(tmp_path, dataclasses.replace(CONFORMER, is_ctc=True))
+    halve(folder, keep_io_types=keep_io_types)
+    built = build("icefall-ctc", folder, Options(precision="fp16"))
+    assert taken(built) == ["model.fp16.onnx"]
+
+
+def test_an_int8_transducer_builds(tmp_path: Path) -> None:
+    folder = tiny.write_transducer(tmp_path, CONFORMER)
+    quantize(folder)
+    built = build("icefall-transducer", folder, Options(precision="int8"))
+    assert all(name.endswith(".int8.onnx") for name in taken(built))
+
+
+def test_an_int8_ctc_model_builds(tmp_path: Path) -> None:
+    folder = tiny.write_ctc(tmp_path, dataclasses.replace(CONFORMER, is_ctc=True))
+    quantize(folder)
+    assert taken(build("icefall-ctc", folder, Options(precision="int8"))) == ["model.int8.onnx"]
+
+
+def test_plain_graphs_are_taken_unless_others_are_asked_for(tmp_path: Path) -> None:
+    folder = tiny.write_transducer(tmp_path)
+    quantize(folder)
+    built = build("icefall-transducer", folder, Options())
+    assert not [name for name in taken(built) if "int8" in name]
