@@ -155,7 +155,7 @@ def _make_checkpoint(
 
 
 def _features(waveforms: Sequence["Waveform"], sample_rate: int) -> list["NDArray[np.float32]"]:
-    from auricle.build.export.parity import kaldi_features
+    from auricle.build.export.reference import kaldi_features
     from auricle.build.frontend.kaldi_fbank import FbankOptions
 
     return [kaldi_features(waveform, FbankOptions(sample_rate)) for waveform in waveforms]
