@@ -57,8 +57,8 @@ def parse_symbols(text: str) -> list[str]:
     A line is `<symbol> <id>`; the symbol of a space may be the space itself.
     """
     by_id = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        symbol, _, token_id = line.rstrip().rpartition(" ")
+    for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):
+        symbol, _, token_id = line.rstrip().rpartition(" ")  # not splitlines: U+2028 is a symbol
         if not token_id.isdigit():
             raise RepositoryError(f"tokens.txt, line {number}: {line!r} is not '<symbol> <id>'")
         by_id[int(token_id)] = symbol or " "
