@@ -30,20 +30,37 @@ def create_app() -> typer.Typer:
     return app
 
 
-def root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
+def print_version(asked: bool) -> None:
+    if asked:
         typer.echo(auricle.__version__)
         raise typer.Exit
 
 
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=print_version, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """What is said before a command."""
+
+
 def main() -> None:
-    """Run a command; our own errors end it with one line on stderr and a documented exit code."""
+    """Run a command; our own errors end it with one line on stderr and a documented exit code.
+
+    So does a file or folder that the system refuses: any path is one that the user has named.
+    """
     try:
         create_app()()
     except errors.AuricleError as error:
-        print(f"auricle: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"auricle: {error}", err=True)
         sys.exit(EXIT_CODES.get(type(error), EXIT_FAILED))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"auricle: cannot use {error.filename}: {error.strerror}", err=True)
+        sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
