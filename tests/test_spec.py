@@ -42,6 +42,13 @@ def test_a_foreign_record_is_refused(tmp_path: Path, change: dict[str, object]) 
         spec.load(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["[]", "null", '{"version": 1}'])
+def test_json_that_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / spec.FILE_NAME).write_text(text)
+    with pytest.raises(RepositoryError, match="run `auricle build` again"):
+        spec.load(tmp_path)
+
+
 def test_text_that_is_not_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / spec.FILE_NAME).write_text("{")
     with pytest.raises(RepositoryError, match="not JSON"):

@@ -66,7 +66,7 @@ def load(folder: Path) -> PipelineSpec:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RepositoryError(f"{path} is not JSON ({error}); run `auricle build` again") from error
-    version = record.pop("version", None)
+    version = record.pop("version", None) if isinstance(record, dict) else None
     if version != VERSION:
         raise RepositoryError(
             f"{path} has version {version!r}, but this Auricle reads {VERSION}; "
@@ -75,7 +75,8 @@ def load(folder: Path) -> PipelineSpec:
     try:
         return PipelineSpec(**{**record, "source": Source(**record["source"])})
     except (KeyError, TypeError) as error:
-        raise RepositoryError(f"{path}: {error}; run `auricle build` again") from error
+        what = f"lacks {error}" if isinstance(error, KeyError) else f"is not whole: {error}"
+        raise RepositoryError(f"{path} {what}; run `auricle build` again") from error
 
 
 @dataclass(frozen=True)

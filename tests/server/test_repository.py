@@ -73,6 +73,16 @@ def test_the_newest_version_is_the_one_that_counts(demo: Path) -> None:
     assert check(demo.parent)[0].version == demo / "10"
 
 
+def test_a_pipeline_may_have_another_file_name(demo: Path) -> None:
+    (demo / "1" / "model.py").rename(demo / "1" / "shell.py")
+    with (demo / "config.pbtxt").open("a") as config:
+        config.write('\ndefault_model_filename: "shell.py"\n')
+    assert [model.name for model in check(demo.parent)] == ["demo"]
+    (demo / "1" / "tokens.txt").unlink()
+    with pytest.raises(RepositoryError, match=r"tokens\.txt"):
+        check(demo.parent)
+
+
 @pytest.mark.parametrize(
     "name", ["model.py", "pipeline.json", "encoder.onnx", "joiner.onnx", "tokens.txt"]
 )

@@ -129,8 +129,10 @@ def check_backend(model: Model, backends: Collection[str]) -> None:
 
 def is_pipeline(model: Model) -> bool:
     """Whether the model is one of ours that takes waveforms."""
-    path = model.version / DEFAULT_FILE_NAMES["python"]
-    return model.backend == "python" and OUR_SHELLS in path.read_text(encoding="utf-8")
+    if model.backend != "python":
+        return False
+    file_name = model.config.default_model_filename or DEFAULT_FILE_NAMES["python"]
+    return OUR_SHELLS.encode() in (model.version / file_name).read_bytes()
 
 
 def check_pipeline(model: Model, names: Collection[str]) -> None:
