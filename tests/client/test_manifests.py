@@ -75,6 +75,8 @@ def test_unreadable_manifests_say_why(tmp_path: Path) -> None:
         read_text(tmp_path / "latin")
     with pytest.raises(ManifestError, match="line 1: 'a' has no path"):
         read_wav_scp(write(tmp_path / "wav.scp", "a\n"))
+    with pytest.raises(ManifestError, match="has no utterances"):
+        read_wav_scp(write(tmp_path / "empty", "\n"))
 
 
 def test_a_folder_holds_the_audio_files_below_it(tmp_path: Path) -> None:

@@ -193,6 +193,7 @@ def test_a_server_that_goes_is_exit_3_with_what_came(
         (["x.wav", "--max-wer", "5"], "--max-wer needs transcripts"),
         (["x.wav", "--url", "http://localhost:8000"], "give host:port, not 'http://"),
         (["x.wav", "--protocol", "smoke"], "smoke"),
+        (["x.wav", "--sample-rate", "0"], "greater than or equal to 1"),
         (["x.wav", "--streaming"], "streams are not served yet"),
         (["x.wav", "--simulate-streaming"], "streams are not served yet"),
         (["x.wav", "--chunk_size", "16"], "streams are not served yet"),
@@ -262,7 +263,9 @@ def test_a_transcript_is_scored_where_it_lies_beside_the_audio(
 
 def test_ctrl_c_is_exit_130_and_keeps_what_came(serve: Serve, data: Path) -> None:
     url = serve("ok", "slow", "slow")
-    command = [*COMMAND, "-u", url, str(data), "-o", str(data / "o"), "--num-tasks", "1"]
+    heeds_ctrl_c = ["env", "--default-signal=INT"]  # the jobs of a script's background do not
+    command = [*heeds_ctrl_c, *COMMAND, "-u", url, str(data), "-o", str(data / "o")]
+    command += ["--num-tasks", "1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         wait_for(lambda: (data / "o").exists() and bool((data / "o").read_text()))
         process.send_signal(signal.SIGINT)

@@ -47,7 +47,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     mixes: Annotated[int, typer.Option(help="The number of such lengths.")] = 96,
     repeat: Annotated[int, typer.Option(help="Runs of each load, in turn.")] = 1,
     seed: Annotated[int, typer.Option(help="Of lengths, order and random weights.")] = 1,
-    sample_rate: Annotated[int, typer.Option(help="The model's, in Hz.")] = 16000,
+    sample_rate: Annotated[int, typer.Option(min=1, help="The model's, in Hz.")] = 16000,
     checkpoint: Annotated[
         Path | None, typer.Option(help="Its encoder alone gives the efficiency.")
     ] = None,

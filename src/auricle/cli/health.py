@@ -9,7 +9,9 @@ from auricle.cli import EXIT_FAILED
 
 def run(
     url: Annotated[str, typer.Option(help="The server's HTTP address.")] = "http://127.0.0.1:8000",
-    timeout: Annotated[float, typer.Option(help="Seconds that an answer may take.")] = 10.0,
+    timeout: Annotated[
+        float, typer.Option(min=0.01, help="Seconds that an answer may take.")
+    ] = 10.0,
 ) -> None:
     """Ask a server whether it is ready, and every model for a transcript of 0.1 s of silence."""
     from auricle.server import health

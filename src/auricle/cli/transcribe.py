@@ -75,7 +75,10 @@ ModelName = Annotated[
     str | None, typer.Option("--model-name", "--model_name", show_default="the only one there")
 ]
 SampleRate = Annotated[
-    int, typer.Option("--sample-rate", "--sample_rate", help="The model's, Hz; we resample to it.")
+    int,
+    typer.Option(
+        "--sample-rate", "--sample_rate", min=1, help="The model's, Hz; we resample to it."
+    ),
 ]
 NumTasks = Annotated[int, typer.Option("--num-tasks", min=1, help="Requests in flight.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Utterances in a request.")]

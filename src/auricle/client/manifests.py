@@ -50,6 +50,8 @@ def read_wav_scp(
             )
         pipe = Pipe(rest[:-1].strip()) if rest.endswith("|") else None
         utterances.append(Utterance(name, pipe or _resolve(rest, path.parent, folder)))
+    if not utterances:
+        raise ManifestError(f"{path} has no utterances; expected lines of `<id> <path>`")
     return utterances
 
 
