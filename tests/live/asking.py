@@ -38,7 +38,7 @@ class Asker:
     def send(
         self,
         inputs: Mapping[str, NDArray[np.generic]],
-        parameters: Mapping[str, str | int] | None = None,
+        parameters: Mapping[str, str | float] | None = None,
         outputs: Sequence[str] = ("RESULT",),
         timeout_us: int | None = None,
     ) -> Sent:

@@ -79,8 +79,9 @@ def test_another_rate_is_refused_with_both_rates(asker: Asker) -> None:
     assert "16000 Hz" in message
 
 
-def test_the_right_rate_is_accepted(asker: Asker) -> None:
-    answer = asker.send(audio([SPEECH]), parameters={"asr_sample_rate": 16000})
+@pytest.mark.parametrize("rate", [16000, "16000", 16000.0])
+def test_the_right_rate_is_accepted(asker: Asker, rate: float | str) -> None:
+    answer = asker.send(audio([SPEECH]), parameters={"asr_sample_rate": rate})
     assert results(answer.result(60)) == [asker.transcribe(SPEECH)]
 
 

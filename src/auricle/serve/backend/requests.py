@@ -51,7 +51,7 @@ def _check_parameters(parameters: dict[str, str | int | bool], sample_rate: int)
             f"unknown request parameters {unknown}; this model knows {', '.join(KNOWN_PARAMETERS)}"
         )
     rate = asked.get(wire.SAMPLE_RATE, sample_rate)
-    if str(rate) != str(sample_rate):
+    if str(rate).removesuffix(".0") != str(sample_rate):  # a number of any type, or its text
         raise InvalidRequestError(
             f"{wire.SAMPLE_RATE} is {rate} Hz, but this model needs {sample_rate} Hz; "
             "resample before sending: the server never does"
