@@ -9,7 +9,7 @@ from pathlib import Path
 import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
-from auricle.errors import BusyError, RepositoryError
+from auricle.errors import AuricleError, BusyError, RepositoryError
 from auricle.serve.runner import Array, Runner, Tensors
 from auricle.spec import Choices, PipelineSpec
 
@@ -83,12 +83,18 @@ class EncoderByBls:
         )
         response = await request.async_exec()
         if response.has_error():
-            raise BusyError(f"{self.model}: {response.error().message()}")
+            raise _translate(response.error(), self.model)
         tensors = (pb_utils.get_output_tensor_by_name(response, name) for name in self.outputs)
         return {
             name: _without_axis(name, tensor.as_numpy())
             for name, tensor in zip(self.outputs, tensors, strict=True)
         }
+
+
+def _translate(error: pb_utils.TritonError, model: str) -> AuricleError:
+    """Only a full queue is worth another try; what else fails, fails again."""
+    is_busy = error.code() == pb_utils.TritonError.UNAVAILABLE
+    return (BusyError if is_busy else AuricleError)(f"{model}: {error.message()}")
 
 
 def _with_axis(array: Array) -> Array:
