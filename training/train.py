@@ -36,11 +36,12 @@ from training.tokens import load_bpe
 
 logger = logging.getLogger(__name__)
 
-WARM_UP_STEPS = 150
+WARM_UP_STEPS = 100
 WHOLE = (0, 0)
 LOCAL = (4, 8)
 CHUNKS = ((8, 64), (16, 64), (16, 64), (16, 64), (32, 64))
 GLUED_SHARE = 0.15
+FORGOTTEN_SHARE = 0.2  # of the transducer's history, or it learns which words never meet
 SMOOTHING = 0.95
 WEIGHTS = {"ctc": 0.5, "transducer": 0.5, "forward": 0.5, "backward": 0.5}
 ATTENTION_TURNS = ("forward", "none", "backward", "none")
@@ -113,6 +114,7 @@ def all_losses(
 def _transducer(model: Recognizer, batch: Batch, memory: tuple[Tensor, Tensor]) -> Tensor:
     encoder_out, out_lens = memory
     history = F.pad(F.pad(batch.tokens, (1, 0), value=0), (1, 0), value=-1)  # [-1, 0] comes first
+    history = history.masked_fill(torch.rand(history.shape) < FORGOTTEN_SHARE, -1)
     decoder_out = model.decoder_proj(model.decoder(history)).unsqueeze(1)  # [N, 1, U + 1, J]
     logits = model.joiner(model.encoder_proj(encoder_out).unsqueeze(2), decoder_out)
     return transducer_loss(logits, batch.tokens, out_lens, batch.token_lens).sum()
@@ -121,8 +123,9 @@ def _transducer(model: Recognizer, batch: Batch, memory: tuple[Tensor, Tensor]) 
 class Trainer:
     """Steps over the data until the budget is spent, saving as it goes."""
 
-    def __init__(self, model: Recognizer, options: Options, rank: int) -> None:
+    def __init__(self, model: Recognizer, before: Progress, options: Options, rank: int) -> None:
         self.model = model
+        self.before = before
         self.options = options
         self.rank = rank
         self.stages = list(STAGES[options.from_stage :])
@@ -198,7 +201,12 @@ class Trainer:
         minutes = (self.saved - self.started) / 60
         epoch = self.utterances * parallel.num_processes() // num_examples
         if self.rank == 0:
-            save(self.options.out, self.model, Progress(epoch, self.step, minutes))
+            done = Progress(
+                self.before.epoch + epoch,
+                self.before.step + self.step,
+                self.before.minutes + minutes,
+            )
+            save(self.options.out, self.model, done)
 
 
 def train(options: Options, rank: int) -> None:
@@ -206,12 +214,16 @@ def train(options: Options, rank: int) -> None:
     torch.manual_seed(options.seed)
     examples = read_examples(options.features, options.bpe)
     if options.init is None:
-        model = Recognizer(ModelConfig(vocab_size=load_bpe(options.bpe).get_piece_size()))
+        model, before = Recognizer(_config(options.bpe)), Progress()
         set_normalization(model.encoder, examples)
     else:
-        model, _ = load(options.init)
+        model, before = load(options.init)
     torch.manual_seed(1000 * options.seed + rank)
-    Trainer(model, options, rank).run(examples)
+    Trainer(model, before, options, rank).run(examples)
+
+
+def _config(bpe: Path) -> ModelConfig:
+    return ModelConfig(vocab_size=load_bpe(bpe).get_piece_size())
 
 
 def main() -> None:
