@@ -136,6 +136,17 @@ def test_an_edit_that_contradicts_the_build_is_refused(built: Built, tmp_path: P
     assert files(tmp_path) == before
 
 
+@pytest.mark.parametrize("edited", ["nonsense", 'parameters { key: "beem" }'])
+def test_an_edit_that_cannot_be_read_is_refused(built: Built, tmp_path: Path, edited: str) -> None:
+    populate(built, "demo", tmp_path, IN_PROCESS)
+    path = tmp_path / "demo" / "config.pbtxt"
+    path.write_text(edited)
+    with pytest.raises(RepositoryError, match=rf"{path}: .*; mend it, or .*--force"):
+        populate(built, "demo", tmp_path, IN_PROCESS)
+    populate(built, "demo", tmp_path, Deployment(force=True))
+    assert path.read_text() != edited
+
+
 def test_a_failure_leaves_the_old_model_in_place(
     built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,11 +110,16 @@ def check_runner(kept: str | None, target: Path, runner: RunnerName) -> None:
     """A configuration that is kept must fit the files that are written."""
     if kept is None:
         return
-    parameters = {key: value.string_value for key, value in config.parse(kept).parameters.items()}
-    configured = spec.parse_choices(parameters).runner
+    path = target / config.FILE_NAME
+    try:
+        parameters = config.parse(kept).parameters
+        values = {key: value.string_value for key, value in parameters.items()}
+        configured = spec.parse_choices(values).runner
+    except RepositoryError as error:
+        raise RepositoryError(f"{path}: {error}; mend it, or give it up with --force") from error
     if configured != runner:
         raise RepositoryError(
-            f"{target / config.FILE_NAME} was edited and has runner {configured!r}, but this build "
+            f"{path} was edited and has runner {configured!r}, but this build "
             f"is for {runner!r}; build with --runner {configured}, or give the edits up with "
             "--force"
         )
