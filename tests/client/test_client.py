@@ -39,6 +39,11 @@ def test_a_request_has_both_inputs_its_rate_and_only_the_text(serve: Serve, wav:
     assert (done.result, done.audio_seconds, done.attempts) == (None, 0.1, 1)
 
 
+def test_a_client_may_be_closed_twice(serve: Serve) -> None:
+    with Client(serve()) as client:
+        client.close()
+
+
 def test_details_bring_the_typed_result(serve: Serve, wav: Path) -> None:
     with Client(serve()) as client:
         done = client.transcribe(wav, details=True, parameters={"asr_nbest": 4})

@@ -32,7 +32,7 @@ RECORD = {
 
 def test_every_field_of_the_schema_is_read() -> None:
     segment = Segment(
-        0, 0.0, 1.5, "one two",
+        0, 0.0, 1.5, "one two", endpoint=False,
         tokens=(Token("▁one", 0.1, 0.9),),
         words=(Word("one", 0.1, None, None),),
         nbest=(Alternative("one too", -1.5),),

@@ -208,6 +208,9 @@ class Client:
         self.close()
 
     def close(self) -> None:
+        """A second time does nothing."""
+        if self._loop.is_closed():
+            return
         self._wait(self._client.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()

@@ -41,7 +41,7 @@ class Segment:
     end: float | None
     text: str
     final: bool = True
-    endpoint: bool = False
+    endpoint: bool | None = None
     tokens: tuple[Token, ...] = ()
     words: tuple[Word, ...] = ()
     nbest: tuple[Alternative, ...] = ()
