@@ -36,6 +36,8 @@ def test_the_reason_of_the_model_is_shown_once() -> None:
         ),
         ("Unsupported model IR version: 14, max supported IR version: 10", "IR version <= 10"),
         ("Failed to increase the shared memory pool size: No space left on device", "--shm-size"),
+        ("Load model from /m/1/encoder.onnx failed:Protobuf parsing failed.", "is cut short"),
+        ("model demo has kind KIND_GPU but no GPUs are available", "KIND_CPU"),
         ("tritonserver: unrecognized option '--no-such-flag'", "does not know a flag"),
     ],
 )
@@ -46,6 +48,10 @@ def test_a_known_symptom_has_its_cause(line: str, cause: str) -> None:
 def test_without_an_error_the_end_of_the_log_is_shown() -> None:
     lines = [f"line {number}" for number in range(50)]
     assert explain("\n".join(lines)) == "\n".join(f"  {line}" for line in lines[-MAX_LINES:])
+
+
+def test_tables_are_no_reason() -> None:
+    assert explain("+-----+\n| a | b |\n+-----+\nstarted\n") == "  started"
 
 
 def test_an_empty_log_explains_nothing() -> None:

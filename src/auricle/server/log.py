@@ -8,6 +8,7 @@ MAX_LINES = 12
 TRITON_ERROR = re.compile(r'^E\d{4} [\d:.]+ \d+ (?P<place>\S+)\] "?(?P<text>.*?)"?$')
 PLAIN_ERROR = re.compile(r"^error: (?P<text>.*)$")
 HARMLESS = "CudaDriverHelper has not been initialized"  # said wherever there is no GPU
+TABLE = ("+-", "| ")  # Triton's own options, backends and models
 IMPORT_FRAME = "<frozen importlib"  # of a Python traceback: how imports work, not what failed
 MODEL_FAILED = "model_lifecycle.cc"  # the one place that names the model and the whole reason
 
@@ -17,6 +18,10 @@ CAUSES = {
     ),
     r"Unsupported model IR version|is under development and support for this is limited": (
         "the ONNX file is newer than this ONNX Runtime; build it with IR version <= 10, opset <= 18"
+    ),
+    r"Protobuf parsing failed": ("the ONNX file is cut short; run `auricle build` again"),
+    r"has kind KIND_GPU but no GPUs are available": (
+        "this machine has no GPU; write kind: KIND_CPU into the config.pbtxt of the model"
     ),
     r"(?P<what>\S+\.so[.\d]*): cannot open shared object file": (
         "the loader does not find {what}; install the package that holds it"
@@ -43,7 +48,8 @@ def explain(log: str) -> str:
 
 def error_lines(lines: Iterable[str]) -> list[str]:
     """Why models failed; without such, all errors; without those, the end of the log."""
-    lines = [line for line in lines if line.strip() and HARMLESS not in line]
+    lines = [line for line in lines if line.strip() and not line.startswith(TABLE)]
+    lines = [line for line in lines if HARMLESS not in line]
     errors = [match for line in lines if (match := TRITON_ERROR.match(line))]
     failures = [match["text"] for match in errors if match["place"].startswith(MODEL_FAILED)]
     plain = [match["text"] for line in lines if (match := PLAIN_ERROR.match(line))]
