@@ -138,6 +138,15 @@ def test_a_truncated_file_is_named_with_what_it_lacks(tmp_path: Path) -> None:
         audio.load(path, RATE)
 
 
+def test_a_header_that_promises_terabytes_is_refused() -> None:
+    """A flac header counts its samples in 36 bits, which a flipped bit makes enormous."""
+    raw = bytearray(FLAC)
+    raw[21] |= 0x0F
+    raw[22:26] = b"\xff\xff\xff\xff"
+    with pytest.raises(AudioError, match="the audio given"):
+        audio.load(bytes(raw), RATE)
+
+
 @pytest.mark.parametrize(
     ("raw", "words"),
     [

@@ -65,13 +65,15 @@ def _decode(raw: bytes, name: str) -> tuple[Waveform, int]:
     stream = io.BytesIO(raw)
     try:
         with soundfile.SoundFile(stream) as file:
-            samples = file.read(dtype="float32", always_2d=True)
             rate, promised = file.samplerate, file.frames
+            samples = file.read(dtype="float32", always_2d=True)
             is_guess = file.format == "MP3" and not _counts_frames(raw)
     except soundfile.LibsndfileError as error:
         raise AudioError(
             f"cannot decode {name}: {error.error_string} Known: wav, flac, ogg, mp3, aiff"
         ) from error
+    except MemoryError as error:
+        raise AudioError(f"{name} is broken: its header promises {promised} samples") from error
     if is_guess and len(raw) - stream.tell() > MP3_TAIL:
         raise AudioError(
             f"{name} is an mp3 of varying bit rate without a count of its frames, so libsndfile "
