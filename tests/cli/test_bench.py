@@ -29,7 +29,10 @@ def test_a_bench_needs_audio() -> None:
     ("option", "value", "sentence"),
     [
         ("--seconds", "2-15", "two numbers, such as 2:15"),
+        ("--seconds", "15:2", "two numbers, such as 2:15"),
         ("--concurrency", "1,many", "are lists of numbers"),
+        ("--concurrency", "0", "are lists of numbers above 0"),
+        ("--rate", "-1", "are lists of numbers above 0"),
         ("--rate", "fast", "are lists of numbers"),
     ],
 )

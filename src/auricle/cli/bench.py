@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auricle.cli import EXIT_FAILED
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from auricle.client.bench.record import Record
     from auricle.client.bench.workload import Mix, Waveforms
 
-EXIT_FAILED = 1
 CALIBRATION_UTTERANCES = 12  # that set the token rate of a random checkpoint
 ENCODERS = ("encoder*.onnx", "model*.onnx")  # a transducer's, or all of a CTC model
 
@@ -42,10 +43,10 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     model_name: Annotated[str | None, typer.Option(help="The served model.")] = None,
     concurrency: Annotated[str, typer.Option(help="Closed loops of so many callers.")] = "1,4,32",
     rate: Annotated[str, typer.Option(help="Open loops of so many requests/s.")] = "",
-    requests: Annotated[int | None, typer.Option(help="In a run; without it, all once.")] = None,
+    requests: Annotated[int | None, typer.Option(min=1, help="In a run; without it, all.")] = None,
     seconds: Annotated[str, typer.Option(help="Join audio to such lengths: 2:15.")] = "",
-    mixes: Annotated[int, typer.Option(help="The number of such lengths.")] = 96,
-    repeat: Annotated[int, typer.Option(help="Runs of each load, in turn.")] = 1,
+    mixes: Annotated[int, typer.Option(min=1, help="The number of such lengths.")] = 96,
+    repeat: Annotated[int, typer.Option(min=1, help="Runs of each load, in turn.")] = 1,
     seed: Annotated[int, typer.Option(help="Of lengths, order and random weights.")] = 1,
     sample_rate: Annotated[int, typer.Option(min=1, help="The model's, in Hz.")] = 16000,
     checkpoint: Annotated[
@@ -124,12 +125,15 @@ def _parse_loads(concurrency: str, rate: str) -> list["Load"]:
     from auricle.client.bench.load import Load
 
     try:
-        closed = [Load(concurrency=int(number)) for number in concurrency.split(",") if number]
-        return closed + [Load(rate=float(number)) for number in rate.split(",") if number]
+        callers = [int(number) for number in concurrency.split(",") if number]
+        rates = [float(number) for number in rate.split(",") if number]
     except ValueError as error:
         raise typer.BadParameter(
             f"--concurrency and --rate are lists of numbers: {error}"
         ) from None
+    if not all(number > 0 for number in (*callers, *rates)):
+        raise typer.BadParameter("--concurrency and --rate are lists of numbers above 0")
+    return [Load(concurrency=number) for number in callers] + [Load(rate=one) for one in rates]
 
 
 def _gauge(checkpoint: Path, plan: "Plan") -> "Gauge":

@@ -24,8 +24,10 @@ class Mix:
 
 
 def parse_mix(lengths: str, count: int, seed: int) -> Mix:
-    """The mix of lengths such as "2:15"; ValueError where they are no two numbers."""
+    """The mix of lengths such as "2:15"; ValueError where they are no such range."""
     shortest_s, longest_s = map(float, lengths.split(":"))
+    if not 0 < shortest_s <= longest_s:
+        raise ValueError(f"{lengths} is no range of lengths")
     return Mix(shortest_s, longest_s, count, seed)
 
 
