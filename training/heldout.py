@@ -7,7 +7,14 @@ import argparse
 from pathlib import Path
 
 from training.synthesize import write_wavs
-from training.utterances import held_out_list, read_list, seen_voices_list, shipped, write_list
+from training.utterances import (
+    development_list,
+    held_out_list,
+    read_list,
+    seen_voices_list,
+    shipped,
+    write_list,
+)
 
 HERE = Path(__file__).parent
 HELD_OUT = HERE / "heldout.tsv"
@@ -19,7 +26,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lists", action="store_true", help="write the two .tsv lists")
     parser.add_argument("--shipped", action="store_true", help="write client/test_wavs")
-    parser.add_argument("--audio", type=Path, help="write the audio of both lists here")
+    parser.add_argument(
+        "--audio", type=Path, help="write the audio of both lists here, and of a development list"
+    )
     args = parser.parse_args()
     if args.lists:
         write_list(HELD_OUT, held_out_list())
@@ -29,6 +38,7 @@ def main() -> None:
     if args.audio is not None:
         write_wavs(args.audio / HELD_OUT.stem, read_list(HELD_OUT))
         write_wavs(args.audio / SEEN_VOICES.stem, read_list(SEEN_VOICES))
+        write_wavs(args.audio / "development", development_list())
 
 
 if __name__ == "__main__":

@@ -201,11 +201,8 @@ class Trainer:
         minutes = (self.saved - self.started) / 60
         epoch = self.utterances * parallel.num_processes() // num_examples
         if self.rank == 0:
-            done = Progress(
-                self.before.epoch + epoch,
-                self.before.step + self.step,
-                self.before.minutes + minutes,
-            )
+            steps, minutes = self.before.step + self.step, self.before.minutes + minutes
+            done = Progress(self.before.epoch + epoch, steps, minutes)
             save(self.options.out, self.model, done)
 
 

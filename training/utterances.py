@@ -109,6 +109,17 @@ def seen_voices_list(num_utterances: int = 300, seed: int = 3) -> list[Utterance
     return utterances
 
 
+def development_list(num_utterances: int = 200, seed: int = 5) -> list[Utterance]:
+    """As seen_voices_list, with none of the sentences of the two held-out lists; for choices."""
+    reported = {utterance.text for utterance in held_out_list() + seen_voices_list()}
+    drawn = seen_voices_list(2 * num_utterances, seed)
+    fresh = [utterance for utterance in drawn if utterance.text not in reported]
+    return [
+        dataclasses.replace(utterance, utterance_id=f"development-{index:04d}")
+        for index, utterance in enumerate(fresh[:num_utterances])
+    ]
+
+
 def shipped(
     utterances: Sequence[Utterance], num_utterances: int = 40, seed: int = 4
 ) -> list[Utterance]:

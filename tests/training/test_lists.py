@@ -90,6 +90,15 @@ def test_stored_lists_are_what_their_seeds_give(
     assert seen_voices_list == utterances.seen_voices_list()
 
 
+def test_development_shares_no_sentence_with_the_reported_lists(
+    held_out_list: Rows, seen_voices_list: Rows
+) -> None:
+    reported = {utterance.text for utterance in held_out_list + seen_voices_list}
+    development = utterances.development_list()
+    assert len(development) == 200
+    assert reported.isdisjoint(utterance.text for utterance in development)
+
+
 def test_a_list_survives_its_file(tmp_path: Path) -> None:
     drawn = utterances.training_list(50)
     utterances.write_list(tmp_path / "list.tsv", drawn)
