@@ -35,6 +35,16 @@ def choose_graph(names: Iterable[str], pattern: str, precision: Precision) -> st
     return _only(offline or candidates, f"{precision} {pattern}", names)
 
 
+def check_precision(graphs: Iterable[str], precision: Precision) -> None:
+    """CheckpointError if plain graphs stand in for all: then nothing is as it was asked for."""
+    graphs = list(graphs)
+    if precision not in map(precision_of, graphs):
+        raise CheckpointError(
+            f"no {precision} graph in the checkpoint, only {', '.join(graphs)}; build these "
+            "without --precision"
+        )
+
+
 def choose_file(names: Iterable[str], pattern: str) -> str:
     """The one file that matches."""
     names = sorted(names)

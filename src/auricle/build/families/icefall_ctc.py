@@ -1,7 +1,12 @@
 """CTC models from icefall: Kaldi fbank, zipformer, log-probabilities at 25 Hz, any tokens."""
 
 from auricle.build.checkpoint import Checkpoint
-from auricle.build.checkpoint.files import choose_file, choose_graph, list_files
+from auricle.build.checkpoint.files import (
+    check_precision,
+    choose_file,
+    choose_graph,
+    list_files,
+)
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.tokens import TokenTable, read_tokens
 from auricle.build.export.adapt import CtcHead
@@ -18,7 +23,9 @@ NUM_TOP = 20  # log-probabilities per frame that leave the graph
 
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph and the tokens."""
-    return [choose_graph(names, "*.onnx", options.precision), choose_file(names, "tokens.txt")]
+    graph = choose_graph(names, "*.onnx", options.precision)
+    check_precision([graph], options.precision)
+    return [graph, choose_file(names, "tokens.txt")]
 
 
 def build(checkpoint: Checkpoint, options: Options) -> Built:

@@ -1,7 +1,12 @@
 """Transducers from icefall: Kaldi fbank, zipformer or conformer, stateless decoder, any tokens."""
 
 from auricle.build.checkpoint import Checkpoint
-from auricle.build.checkpoint.files import choose_file, choose_graph, list_files
+from auricle.build.checkpoint.files import (
+    check_precision,
+    choose_file,
+    choose_graph,
+    list_files,
+)
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.tokens import TokenTable, read_tokens
 from auricle.build.export.adapt import adapt_decoder, adapt_joiner
@@ -20,6 +25,7 @@ ROLES: tuple[Role, ...] = ("encoder", "decoder", "joiner")
 def choose(names: list[str], options: Options) -> list[str]:
     """The graphs in the order of ROLES, and the tokens."""
     graphs = [choose_graph(names, f"{role}*.onnx", options.precision) for role in ROLES]
+    check_precision(graphs, options.precision)
     return [*graphs, choose_file(names, "tokens.txt")]
 
 
