@@ -40,7 +40,10 @@ BAD: dict[str, tuple[Inputs, str]] = {
     "int16 scale": (audio([SPEECH * 32768]), "int16 scale; divide by 32768"),
     "longer than WAV": (with_lens(8001), "WAV_LENS is 8001, but WAV has 8000 samples"),
     "negative": (with_lens(-1), "WAV_LENS is -1"),
-    "too long": (audio([lasting(60.1)]), r"60\.1 s, but .* at most 60 s \(max_audio_seconds"),
+    "too long": (
+        audio([lasting(60.1)]),
+        r"961600 samples\), but .* at most 60 s \(max_audio_seconds",
+    ),
     "wrong dtype": ({"WAV": SPEECH[None].astype(np.float64)}, "WAV.*FP32|FP64.*WAV"),
     "three axes": ({"WAV": SPEECH[None, None]}, "unexpected shape for input 'WAV'"),
 }

@@ -66,8 +66,8 @@ def _cut(row: Waveform, length: int, limits: Limits) -> Waveform:
     seconds = length / limits.sample_rate
     if seconds > limits.max_seconds:
         raise InvalidRequestError(
-            f"the audio is {seconds:.1f} s, but this model takes at most {limits.max_seconds:g} s "
-            "(max_audio_seconds in config.pbtxt); cut it at pauses"
+            f"the audio is {seconds:.1f} s ({length} samples), but this model takes at most "
+            f"{limits.max_seconds:g} s (max_audio_seconds in config.pbtxt); cut it at pauses"
         )
     samples = row[:length]
     # One pass: NaN fails the comparison, infinity exceeds it.
