@@ -36,13 +36,14 @@ SAMPLE_RATE = 16000
 
 @dataclass(frozen=True)
 class Task:
-    """What each server is asked to do, once over in a run."""
+    """What each server is asked to do in a run."""
 
     waveforms: workload.Waveforms
     concurrency: int
+    requests: int
 
     def order(self, seed: int) -> list[int]:
-        return workload.order(len(self.waveforms), len(self.waveforms), seed)
+        return workload.order(len(self.waveforms), self.requests, seed)
 
     @property
     def load(self) -> Load:
@@ -128,6 +129,7 @@ def main(  # noqa: PLR0913, PLR0917
     concurrency: Annotated[int, typer.Option(help="Callers, each in a closed loop.")] = 32,
     seconds: Annotated[str, typer.Option(help="Join audio to such lengths.")] = "2:15",
     mixes: Annotated[int, typer.Option(help="The number of such lengths.")] = 96,
+    requests: Annotated[int, typer.Option(help="In a run.")] = 192,
     rounds: Annotated[int, typer.Option(help="Runs of each server, in turn.")] = 5,
 ) -> None:
     program = shutil.which(binary)
@@ -136,7 +138,7 @@ def main(  # noqa: PLR0913, PLR0917
     server = sherpa_onnx_server.Server(program, checkpoint, port)
     audio = workload.read(find_audio(files), SAMPLE_RATE)
     mix = workload.parse_mix(seconds, mixes, seed=1)
-    task = Task(workload.mix(audio, mix, SAMPLE_RATE), concurrency)
+    task = Task(workload.mix(audio, mix, SAMPLE_RATE), concurrency, requests)
     axes = ([int(value) for value in axis.split(",")] for axis in (work_threads, threads, batch))
     grid = [Setting(*values) for values in itertools.product(*axes)]
 

@@ -95,7 +95,7 @@ class Choices:
 
     runner: RunnerName = "onnxruntime"
     threads: int = 1
-    max_sub_batch: int = 2
+    max_sub_batch: int = 1
     max_padding: float = 0.2
     max_batch_seconds: float = 120.0
     lookahead: int = 4

@@ -15,6 +15,7 @@ SIGNATURE = (
     "# Written by `auricle build`. Edit it freely: a rebuild keeps what you changed. sha256 "
 )
 MAX_BATCH_SIZE = 64
+PREFERRED_BATCH_SIZE = 4  # searched together; more would leave the other instances idle
 MAX_QUEUE_SIZE = 256  # requests; one more is answered UNAVAILABLE at once
 QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
 TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where the names differ
@@ -31,7 +32,7 @@ def offline(name: str, choices: Choices, instances: int) -> pb.ModelConfig:
             _input(wire.WAV_LENS, allow_ragged_batch=True, optional=True),
         ],
         output=[_output(wire.TRANSCRIPTS), _output(wire.RESULT)],
-        dynamic_batching=_batching(choices.max_sub_batch),
+        dynamic_batching=_batching(),
         instance_group=[_on_cpu(instances)],
         parameters=_parameters(choices.to_parameters()),
     )
@@ -99,10 +100,10 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _batching(preferred_batch_size: int) -> pb.ModelDynamicBatching:
+def _batching() -> pb.ModelDynamicBatching:
     """No delay: a batch is what waited while the instances were busy."""
     return pb.ModelDynamicBatching(
-        preferred_batch_size=[preferred_batch_size],
+        preferred_batch_size=[PREFERRED_BATCH_SIZE],
         default_queue_policy=pb.ModelQueuePolicy(
             timeout_action=pb.ModelQueuePolicy.REJECT,
             default_timeout_microseconds=QUEUE_TIMEOUT_US,
