@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from auricle.client.bench import machine, workload
 from auricle.client.manifests import find_audio
 from auricle.serve.decode.hypothesis import Hypothesis
-from auricle.serve.decode.transducer import Floats, Ints, Options, greedy_search
+from auricle.serve.decode.transducer import ContextCache, Floats, Ints, Options, greedy_search
 from auricle.serve.pipeline import Pipeline, pad
 
 
@@ -85,7 +85,9 @@ def search_frame_by_frame(batch: Batch, nets: Nets, options: Options) -> list[Hy
         peak = logits.max(axis=1)
         log_probs = -np.log(np.exp(logits - peak[:, None]).sum(axis=1))
         for row, token, log_prob in zip(rows, tokens, log_probs, strict=True):
-            hypotheses[row].append(int(token), frame, float(log_prob))
+            hypotheses[row].ids.append(int(token))
+            hypotheses[row].frames.append(frame)
+            hypotheses[row].log_probs.append(float(log_prob))
         contexts[rows] = np.column_stack([contexts[rows, 1:], tokens])
         decoder_out[rows] = nets.decoder(contexts[rows])
     return hypotheses
@@ -94,7 +96,8 @@ def search_frame_by_frame(batch: Batch, nets: Nets, options: Options) -> list[Hy
 def look_ahead(window: int) -> Search:
     def search(batch: Batch, nets: Nets, options: Options) -> list[Hypothesis]:
         chosen = replace(options, lookahead=window)
-        return greedy_search(batch.encoder_out, batch.lens, nets.decoder, nets.joiner, chosen)
+        decoder = ContextCache(nets.decoder)  # as served, but empty at the start of every search
+        return greedy_search(batch.encoder_out, batch.lens, decoder, nets.joiner, chosen)
 
     return search
 

@@ -94,9 +94,11 @@ def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> 
         inputs = {"encoder_out": encoder_out, "decoder_out": decoder_out}
         return runner.run("joiner", [inputs])[0]["logit"]  # type: ignore[return-value]
 
+    cached = transducer.ContextCache(decoder)
+
     def search(outputs: Tensors) -> list[Hypothesis]:
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
-        return transducer.greedy_search(encoder_out, lens, decoder, joiner, options)  # type: ignore[arg-type]
+        return transducer.greedy_search(encoder_out, lens, cached, joiner, options)  # type: ignore[arg-type]
 
     return search
 

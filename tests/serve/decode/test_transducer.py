@@ -53,7 +53,9 @@ def search_frame_by_frame(
         token = int(logits.argmax())
         if token not in (options.blank_id, options.unk_id):
             log_prob = logits[token] - np.log(np.exp(logits.astype(np.float64)).sum())
-            hypothesis.append(token, frame, float(log_prob))
+            hypothesis.ids.append(token)
+            hypothesis.frames.append(frame)
+            hypothesis.log_probs.append(float(log_prob))
             context.append(token)
     return hypothesis
 
@@ -104,3 +106,30 @@ def test_one_joiner_call_covers_a_window_of_silence(window: int) -> None:
         Options(2, lookahead=window),
     )  # fmt: skip
     assert len(calls) == -(-100 // window)
+
+
+@given(
+    batches=st.lists(
+        st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 3)), min_size=1, max_size=5),
+        max_size=10,
+    )
+)
+def test_a_cached_decoder_answers_as_the_decoder(batches: list[list[tuple[int, int]]]) -> None:
+    decoder = random_networks(0, 0).decoder
+    cached = transducer.ContextCache(decoder, capacity=7)
+    for batch in batches:
+        assert cached(np.array(batch)).tolist() == decoder(np.array(batch)).tolist()
+
+
+def test_a_context_is_computed_once() -> None:
+    asked: list[list[list[int]]] = []
+
+    def decoder(y: Ints) -> Floats:
+        asked.append(y.tolist())
+        return np.zeros((len(y), 1), np.float32)
+
+    cached = transducer.ContextCache(decoder)
+    for _ in range(2):
+        cached(np.array([[1, 2], [3, 4], [1, 2]]))
+    assert sorted(asked[0]) == [[1, 2], [3, 4]]
+    assert len(asked) == 1

@@ -37,14 +37,17 @@ class OnnxRunner:
     """Sessions in this process, one a graph."""
 
     def __init__(self, graphs: dict[str, Path], choices: Choices, on_gpu: bool) -> None:
-        self.sessions = {
+        self._sessions = {
             role: create_session(path, choices.threads, on_gpu) for role, path in graphs.items()
+        }
+        self._outputs = {
+            role: [output.name for output in session.get_outputs()]
+            for role, session in self._sessions.items()
         }
 
     def run(self, graph: str, batches: Sequence[Tensors]) -> list[Tensors]:
-        session = self.sessions[graph]
-        names = [output.name for output in session.get_outputs()]
-        return [dict(zip(names, session.run(names, dict(batch)), strict=True)) for batch in batches]
+        session, names = self._sessions[graph], self._outputs[graph]
+        return [dict(zip(names, session.run(names, batch), strict=True)) for batch in batches]
 
 
 def create_session(path: Path, threads: int, on_gpu: bool) -> ort.InferenceSession:

@@ -10,8 +10,3 @@ class Hypothesis:
     ids: list[int] = field(default_factory=list)
     frames: list[int] = field(default_factory=list)
     log_probs: list[float] = field(default_factory=list)
-
-    def append(self, token_id: int, frame: int, log_prob: float) -> None:
-        self.ids.append(token_id)
-        self.frames.append(frame)
-        self.log_probs.append(log_prob)

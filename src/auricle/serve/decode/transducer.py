@@ -6,7 +6,7 @@ is that of the search frame by frame; the number of calls falls from the number 
 tokens + frames / window.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,16 @@ class Options:
     lookahead: int = 4
 
 
+@dataclass(frozen=True)
+class _Emissions:
+    """Tokens of one step: at most one a row, its frame, and its log-probability there; all [E]."""
+
+    rows: Ints
+    frames: Ints
+    tokens: Ints
+    log_probs: Floats
+
+
 def greedy_search(
     encoder_out: Floats, lens: NDArray[np.int32], decoder: Decoder, joiner: Joiner, options: Options
 ) -> list[Hypothesis]:
@@ -40,23 +50,28 @@ def greedy_search(
 
     encoder_out: float32 [N, T, J].  lens: int32 [N], valid frames.
     """
-    hypotheses = [Hypothesis() for _ in lens]
     contexts = _initial_contexts(len(lens), options)
     decoder_out = decoder(contexts)  # [N, J]
     next_frame = np.zeros(len(lens), dtype=np.int64)
+    window = np.arange(options.lookahead)
+    emissions: list[_Emissions] = []
     while (active := np.flatnonzero(next_frame < lens)).size:
-        rows, frames = _window(active, next_frame, lens, options.lookahead)
-        logits = joiner(encoder_out[rows, frames], decoder_out[rows])  # [R, V]
-        first = _first_emissions(rows, logits.argmax(axis=1), options)
-        next_frame[active] = np.minimum(next_frame[active] + options.lookahead, lens[active])
-        if not first.size:
+        frames = next_frame[active, None] + window  # [A, W]
+        logits = _score(encoder_out, decoder_out, active, frames, joiner)  # [A, W, V]
+        best = logits.argmax(axis=2)
+        emits = _is_token(best, options) & (frames < lens[active, None])
+        found = np.flatnonzero(emits.any(axis=1))
+        first = emits[found].argmax(axis=1)  # of the window
+        next_frame[active] += options.lookahead
+        if not found.size:
             continue
-        emitting = rows[first]
-        next_frame[emitting] = frames[first] + 1
-        tokens = _append(hypotheses, emitting, frames[first], logits[first])
-        contexts[emitting] = np.column_stack([contexts[emitting, 1:], tokens])
-        decoder_out[emitting] = decoder(contexts[emitting])
-    return hypotheses
+        rows, tokens = active[found], best[found, first]
+        next_frame[rows] = frames[found, first] + 1
+        log_probs = _max_log_prob(logits[found, first])
+        emissions.append(_Emissions(rows, frames[found, first], tokens, log_probs))
+        contexts[rows] = np.concatenate([contexts[rows, 1:], tokens[:, None]], axis=1)
+        decoder_out[rows] = decoder(contexts[rows])
+    return _collect(emissions, len(lens))
 
 
 def _initial_contexts(num_rows: int, options: Options) -> Ints:
@@ -66,36 +81,68 @@ def _initial_contexts(num_rows: int, options: Options) -> Ints:
     return contexts
 
 
-def _window(
-    active: Ints, next_frame: Ints, lens: NDArray[np.int32], size: int
-) -> tuple[Ints, Ints]:
-    """Row and frame of every cell to score: up to `size` frames of each active utterance."""
-    frames = next_frame[active, None] + np.arange(size)  # [A, W]
-    valid = frames < lens[active, None]
-    rows = np.broadcast_to(active[:, None], frames.shape)
-    return rows[valid], frames[valid]
+def _score(
+    encoder_out: Floats, decoder_out: Floats, active: Ints, frames: Ints, joiner: Joiner
+) -> Floats:
+    """Logits [A, W, V] of every frame in the windows [A, W]; those past the end mean nothing."""
+    inside = np.minimum(frames, encoder_out.shape[1] - 1)
+    windows = encoder_out[active[:, None], inside].reshape(-1, encoder_out.shape[2])
+    logits = joiner(windows, np.repeat(decoder_out[active], frames.shape[1], axis=0))
+    return logits.reshape(*frames.shape, -1)
 
 
-def _first_emissions(rows: Ints, best: Ints, options: Options) -> Ints:
-    """Indices of the first cell of each utterance whose best label is a token.
+def _is_token(labels: Ints, options: Options) -> NDArray[np.bool_]:
+    is_token: NDArray[np.bool_] = labels != options.blank_id
+    return is_token if options.unk_id is None else is_token & (labels != options.unk_id)
 
-    rows: int64 [R], ascending.
+
+def _max_log_prob(logits: Floats) -> Floats:
+    """Log-probability of the best label of each row of logits [E, V]."""
+    below_best = logits - logits.max(axis=1, keepdims=True)
+    log_probs: Floats = -np.log(np.exp(below_best).sum(axis=1))
+    return log_probs
+
+
+def _collect(emissions: Sequence[_Emissions], num_rows: int) -> list[Hypothesis]:
+    """The hypothesis of each row; emissions are in the order of time."""
+    if not emissions:
+        return [Hypothesis() for _ in range(num_rows)]
+    rows = np.concatenate([each.rows for each in emissions])
+    order = np.argsort(rows, kind="stable")
+    bounds = np.searchsorted(rows[order], np.arange(1, num_rows))
+    columns = (
+        np.split(np.concatenate(column)[order], bounds)
+        for column in (
+            [each.tokens for each in emissions],
+            [each.frames for each in emissions],
+            [each.log_probs for each in emissions],
+        )
+    )
+    return [
+        Hypothesis(tokens.tolist(), frames.tolist(), log_probs.tolist())
+        for tokens, frames, log_probs in zip(*columns, strict=True)
+    ]
+
+
+class ContextCache:
+    """A decoder that computes each context once: a stateless one depends on nothing else.
+
+    Holds at most `capacity` contexts, then starts anew.
     """
-    emits = best != options.blank_id
-    if options.unk_id is not None:
-        emits &= best != options.unk_id
-    cells = np.flatnonzero(emits)
-    is_first = np.ones(len(cells), dtype=bool)
-    is_first[1:] = rows[cells[1:]] != rows[cells[:-1]]
-    first: Ints = cells[is_first]
-    return first
 
+    def __init__(self, decoder: Decoder, capacity: int = 8192) -> None:
+        self._decoder = decoder
+        self._capacity = capacity
+        self._known: dict[bytes, Floats] = {}
 
-def _append(hypotheses: list[Hypothesis], rows: Ints, frames: Ints, logits: Floats) -> Ints:
-    """Add the best label of each row of logits [E, V] to its hypothesis; returns the labels."""
-    tokens: Ints = logits.argmax(axis=1)
-    peak = logits.max(axis=1)
-    log_probs = -np.log(np.exp(logits - peak[:, None]).sum(axis=1))  # peak - logsumexp
-    for row, token, frame, log_prob in zip(rows, tokens, frames, log_probs, strict=True):
-        hypotheses[row].append(int(token), int(frame), float(log_prob))
-    return tokens
+    def __call__(self, y: Ints) -> Floats:
+        keys = [context.tobytes() for context in y]
+        if not self._known.keys() >= set(keys):
+            self._learn(y, keys)
+        return np.stack([self._known[key] for key in keys])
+
+    def _learn(self, y: Ints, keys: Sequence[bytes]) -> None:
+        if len(self._known) + len(keys) > self._capacity:
+            self._known.clear()
+        new = {key: row for row, key in enumerate(keys) if key not in self._known}
+        self._known.update(zip(new, self._decoder(y[list(new.values())]), strict=True))
