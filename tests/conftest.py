@@ -1,4 +1,4 @@
-"""What many rooms' tests share: a fake Runner, and the folders of the demo checkpoint."""
+"""What many rooms' tests share: a fake Runner, a spec, the folders of the demo checkpoint."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,23 @@ from pathlib import Path
 import pytest
 
 from auricle.serve.runner import Tensors
+from auricle.spec import PipelineSpec, Source
 
 ROOT = Path(__file__).parents[1]
+TRANSDUCER_SPEC = PipelineSpec(
+    family="icefall_transducer",
+    head="transducer",
+    sample_rate=16000,
+    seconds_per_frame=0.04,
+    graphs={"encoder": "encoder.onnx", "decoder": "decoder.onnx", "joiner": "joiner.onnx"},
+    tokens="tokens.txt",
+    token_kind="bpe",
+    blank_id=0,
+    unk_id=2,
+    context_size=2,
+    max_seconds=40.08,
+    source=Source("org/name", "abc", {"encoder.onnx": "0" * 64}),
+)
 
 
 @dataclass

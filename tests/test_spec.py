@@ -5,27 +5,13 @@ import pytest
 
 from auricle import spec
 from auricle.errors import RepositoryError
-from auricle.spec import Choices, PipelineSpec, Source
-
-EXAMPLE = PipelineSpec(
-    family="icefall-transducer",
-    head="transducer",
-    sample_rate=16000,
-    seconds_per_frame=0.04,
-    graphs={"encoder": "encoder.onnx", "decoder": "decoder.onnx", "joiner": "joiner.onnx"},
-    tokens="tokens.txt",
-    token_kind="bpe",
-    blank_id=0,
-    unk_id=2,
-    context_size=2,
-    max_seconds=40.08,
-    source=Source("org/name", "abc", {"encoder.onnx": "0" * 64}),
-)
+from auricle.spec import Choices
+from tests.conftest import TRANSDUCER_SPEC
 
 
 def test_a_spec_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    EXAMPLE.save(tmp_path)
-    assert spec.load(tmp_path) == EXAMPLE
+    TRANSDUCER_SPEC.save(tmp_path)
+    assert spec.load(tmp_path) == TRANSDUCER_SPEC
 
 
 def test_a_missing_file_names_the_command_that_writes_it(tmp_path: Path) -> None:
@@ -35,7 +21,7 @@ def test_a_missing_file_names_the_command_that_writes_it(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("change", [{"version": 2}, {"head": None, "sauce": 1}, {"source": {}}])
 def test_a_foreign_record_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
-    EXAMPLE.save(tmp_path)
+    TRANSDUCER_SPEC.save(tmp_path)
     path = tmp_path / spec.FILE_NAME
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(RepositoryError, match="run `auricle build` again"):

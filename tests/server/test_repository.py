@@ -7,23 +7,10 @@ import pytest
 
 from auricle.errors import RepositoryError
 from auricle.server import repository
-from auricle.spec import Choices, PipelineSpec, Source
+from auricle.spec import Choices
+from tests.conftest import TRANSDUCER_SPEC
 
 BACKENDS = ["onnxruntime", "python"]
-SPEC = PipelineSpec(
-    family="icefall_transducer",
-    head="transducer",
-    sample_rate=16000,
-    seconds_per_frame=0.04,
-    graphs={"encoder": "encoder.onnx", "decoder": "decoder.onnx", "joiner": "joiner.onnx"},
-    tokens="tokens.txt",
-    token_kind="bpe",
-    blank_id=0,
-    unk_id=None,
-    context_size=2,
-    max_seconds=None,
-    source=Source("somewhere", None, {}),
-)
 
 
 def write_config(folder: Path, backend: str, choices: Choices | None = None) -> None:
@@ -45,8 +32,8 @@ def demo(tmp_path: Path) -> Path:
     (version / "model.py").write_text(
         "from auricle.serve.backend.offline import TritonPythonModel  # noqa: F401\n"
     )
-    SPEC.save(version)
-    for name in (*SPEC.graphs.values(), SPEC.tokens):
+    TRANSDUCER_SPEC.save(version)
+    for name in (*TRANSDUCER_SPEC.graphs.values(), TRANSDUCER_SPEC.tokens):
         (version / name).touch()
     return version.parent
 
