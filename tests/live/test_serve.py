@@ -194,3 +194,9 @@ def test_a_model_that_cannot_load_says_why(start_server: StartServer, tmp_path: 
         start_server(tmp_path)
     assert "failed to load 'double' version 1" in str(caught.value)
     assert "lacks the package no_such_package; install it there" in str(caught.value)
+
+
+def test_a_server_for_all_addresses_is_found_ready(repository: Path) -> None:
+    options = Options([repository], free_ports(), "0.0.0.0", repository.parent / "log")
+    with serve(options) as server:
+        assert server.process.poll() is None

@@ -3,7 +3,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from auricle import cli
 from auricle.errors import ServerError
 from auricle.server import layout
 from auricle.server.locate import STUB, Triton, find_triton
@@ -52,6 +54,32 @@ def test_a_changed_original_is_copied_again(triton: Triton) -> None:
     copy.write_text("an older version")
     layout.backend_folder(triton)
     assert copy.read_text() == original
+
+
+def test_a_folder_laid_out_beforehand_is_only_read(
+    triton: Triton, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AURICLE_BACKENDS", str(tmp_path / "beforehand"))
+    result = CliRunner().invoke(cli.create_app(), ["serve", "--lay-out"])
+    before = {path: path.stat().st_ctime_ns for path in tmp_path.rglob("*")}
+    folder = layout.backend_folder(triton)
+    assert folder.parent == tmp_path / "beforehand"
+    assert result.stdout == f"{folder}\n"
+    assert {path: path.stat().st_ctime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_an_image_keeps_whole_seconds_of_a_copy(triton: Triton) -> None:
+    copy = layout.backend_folder(triton) / "onnxruntime" / "model.py"
+    os.utime(copy, (int(copy.stat().st_mtime),) * 2)
+    inode = copy.stat().st_ino
+    layout.backend_folder(triton)
+    assert copy.stat().st_ino == inode
+
+
+def test_a_stub_that_cannot_be_executed_is_told(triton: Triton) -> None:
+    (layout.backend_folder(triton) / "python" / STUB).chmod(0o644)
+    with pytest.raises(ServerError, match=r"cannot be executed.*noexec; set AURICLE_BACKENDS"):
+        layout.backend_folder(triton)
 
 
 def test_the_backends_of_an_image_are_its_own(tmp_path: Path) -> None:

@@ -18,16 +18,26 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     http_port: Annotated[int, typer.Option(help="KServe v2 over HTTP.")] = 8000,
     grpc_port: Annotated[int, typer.Option(help="KServe v2 over gRPC.")] = 8001,
     metrics_port: Annotated[int, typer.Option(help="Metrics for Prometheus.")] = 8002,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(envvar="AURICLE_HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
     log_file: Annotated[
         Path | None, typer.Option(help="For Triton's log; by default in the user's cache.")
     ] = None,
     verbose: Annotated[bool, typer.Option(help="Triton's log to stderr, not to a file.")] = False,
+    lay_out: Annotated[
+        bool, typer.Option("--lay-out", help="Only copy Triton's backends to AURICLE_BACKENDS.")
+    ] = False,
 ) -> None:
     """Serve model repositories with the tritonserver of this machine; Ctrl-C stops it."""
     from auricle.server import Options, Ports, serve
-    from auricle.server.layout import cache_folder
+    from auricle.server.layout import backend_folder, cache_folder
+    from auricle.server.locate import find_triton
     from auricle.server.signals import ended_by_signals
+
+    if lay_out:
+        typer.echo(backend_folder(find_triton()))
+        return
 
     log_file = log_file or cache_folder() / "logs" / f"tritonserver-{grpc_port}.log"
     options = Options(

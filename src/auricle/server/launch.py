@@ -127,7 +127,7 @@ def open_log(path: Path | None) -> contextlib.AbstractContextManager[IO[bytes] |
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], plan: Plan, options: Options) -> None:
-    endpoint = Endpoint(options.host, options.ports.http)
+    endpoint = Endpoint(options.local_host, options.ports.http)
     paths = ["/v2/health/ready", *(f"/v2/models/{name}/ready" for name in plan.models)]
     deadline = time.monotonic() + options.start_timeout_s
     while time.monotonic() < deadline:

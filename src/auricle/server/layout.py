@@ -1,7 +1,11 @@
 """Lay out a backend folder for the wheel's tritonserver: its Python backend and our onnxruntime.
 
-The folder lies in the user's cache. It holds copies, because Triton refuses a backend library that
-is a link out of its folder; a copy is renewed when its original has changed.
+The folder lies in the user's cache, or where AURICLE_BACKENDS says. It holds copies, because Triton
+refuses a backend library that is a link out of its folder; a copy is renewed when its original has
+changed, so what is complete is only read. An image is laid out when it is built, with the variable
+set for good:
+
+    auricle serve --lay-out
 """
 
 import hashlib
@@ -14,6 +18,7 @@ from auricle.errors import ServerError
 from auricle.server.locate import PYTHON, STUB, Triton
 
 OURS = Path(__file__).parent / "backends"
+VARIABLE = "AURICLE_BACKENDS"
 
 
 def cache_folder() -> Path:
@@ -26,16 +31,28 @@ def backend_folder(triton: Triton) -> Path:
     """The value of --backend-directory: an image has it, for the wheel it is laid out once."""
     if triton.is_image:
         return triton.backends
-    folder = cache_folder() / "backends" / layout_name(triton)
+    base = Path(os.environ.get(VARIABLE) or cache_folder() / "backends")
+    folder = base / layout_name(triton)
     try:
         for place, original in planned_files(triton).items():
             ensure_copy(original, folder / place)
     except OSError as error:
         raise ServerError(
             f"cannot lay out the backends in {folder} ({error.strerror}); set XDG_CACHE_HOME to a "
-            "folder that you may write to"
+            f"folder that you may write to, or {VARIABLE} to one laid out beforehand by "
+            "`python -m auricle.server.layout`"
         ) from error
+    check_executable(folder / "python" / STUB)
     return folder
+
+
+def check_executable(stub: Path) -> None:
+    """Of a file system mounted noexec, as a container's tmpfs is, nothing can be run."""
+    if not os.access(stub, os.X_OK):
+        raise ServerError(
+            f"{stub} cannot be executed, its file system is perhaps mounted noexec; set {VARIABLE} "
+            "to a folder elsewhere, which `auricle serve --lay-out` lays out"
+        )
 
 
 def layout_name(triton: Triton) -> str:
@@ -65,4 +82,4 @@ def ensure_copy(original: Path, copy: Path) -> None:
 
 def stamp(path: Path) -> tuple[int, int]:
     status = path.stat()
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, int(status.st_mtime)  # whole seconds: an image keeps no more

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from auricle.server.ports import LOOPBACK, Ports
 
+EVERYWHERE = ("0.0.0.0", "")  # noqa: S104  # what to listen on, compared only
+
 
 @dataclass(frozen=True)
 class Options:
@@ -21,3 +23,8 @@ class Options:
     log_file: Path | None = None
     start_timeout_s: float = 600.0
     stop_timeout_s: float = 10.0
+
+    @property
+    def local_host(self) -> str:
+        """Where this machine's own requests go: nobody is reached at the address of all."""
+        return LOOPBACK if self.host in EVERYWHERE else self.host
