@@ -22,13 +22,16 @@ def run(  # noqa: PLR0913  # one parameter an option
     family: Annotated[str, typer.Argument(help="icefall-transducer, icefall-ctc.")],
     *,
     name: Annotated[str, typer.Option(help="What clients will call the model.")],
-    repo: Annotated[Path, typer.Option(help="The model repository to write to.")],
+    repo: Annotated[
+        Path, typer.Option(envvar="AURICLE_REPO", help="The model repository to write to.")
+    ],
     checkpoint: Annotated[
         Path | None,
         typer.Option("--from", help="A checkpoint folder; without it one is downloaded."),
     ] = None,
     lock: Annotated[
-        Path, typer.Option(help="Where downloads record their revision and sha256.")
+        Path,
+        typer.Option(envvar="AURICLE_LOCK", help="Where downloads record revision and sha256."),
     ] = Path("auricle.lock.json"),
     precision: Annotated[
         Precision, typer.Option(help="Which of the checkpoint's graphs to take.")
