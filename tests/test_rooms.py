@@ -29,6 +29,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "client": {"wire", "audio", "errors"},
     "server": {"spec", "wire", "errors"},
+    "bucket": {"errors"},
+    "doctor": {"server", "errors"},
 }  # fmt: skip
 THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "soundfile": {"audio"},
@@ -39,6 +41,9 @@ THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "huggingface_hub": {"build.checkpoint"},
     "triton_python_backend_utils": {"serve.backend", "server"},
     "kaldialign": {"client"},
+    "boto3": {"bucket"},
+    "botocore": {"bucket"},
+    "s3transfer": {"bucket"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -9,6 +9,7 @@ AuricleError
 |-- CheckpointError       a checkpoint folder or graph that no family knows (also ValueError)
 |-- ParityError           the adapted graph does not reproduce the original
 |-- RepositoryError       a model repository that Triton could not load
+|-- BucketError           storage that refuses, or holds what no folder can
 |-- UnknownFamilyError    not one of build/families                    (also LookupError)
 |-- ServerError           no tritonserver, no stub, a port in use, a failed start
 `-- UnreachableError      no server answers at the address             (also ConnectionError)
@@ -50,6 +51,10 @@ class ParityError(AuricleError):
 
 
 class RepositoryError(AuricleError):
+    pass
+
+
+class BucketError(AuricleError):
     pass
 
 
