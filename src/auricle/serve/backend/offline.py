@@ -4,19 +4,26 @@ from __future__ import annotations  # Triton fills pb_utils only after the impor
 
 import json
 import logging
+import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from auricle import spec
-from auricle.errors import InvalidRequestError
-from auricle.serve.backend import responses, runners
+from auricle.serve.backend import request_log, responses, runners
+from auricle.serve.backend.metrics import Meter, MeteredRunner
+from auricle.serve.backend.outcomes import (
+    CancelledRequestError,
+    Outcome,
+    UnfitRequestError,
+    Utterance,
+)
 from auricle.serve.backend.requests import Limits, unpack
-from auricle.serve.backend.responses import Utterance
 from auricle.serve.pipeline import Pipeline, Waveform
-from auricle.serve.tokens import TokenTable, parse_symbols
+from auricle.serve.tokens import TokenTable, Transcript, parse_symbols
 
 LOGGER = logging.getLogger(__name__)
 WARM_UP_SECONDS = (1.0, 5.0, 15.0)
@@ -31,14 +38,18 @@ class TritonPythonModel:
         self.spec = spec.load(folder)
         self.name = args["model_name"]
         on_gpu = args["model_instance_kind"] == "GPU"
+        self.log = request_log.open_log(self.name)
+        self.meter = Meter(self.name)
         runner = runners.create(self.spec, choices, folder, self.name, on_gpu)
+        metered = MeteredRunner(runner, self.meter, self.spec.sample_rate)
         symbols = parse_symbols((folder / self.spec.tokens).read_text(encoding="utf-8"))
         tokens = TokenTable(symbols, self.spec.token_kind, self.spec.seconds_per_frame)
-        self.pipeline = Pipeline(self.spec, choices, runner, tokens)
+        self.pipeline = Pipeline(self.spec, choices, metered, tokens)
         max_seconds = min(choices.max_audio_seconds, self.spec.max_seconds or float("inf"))
         self.limits = Limits(self.spec.sample_rate, max_seconds)
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself
             self._warm_up()
+        self.meter.open()
 
     def _warm_up(self) -> None:
         noise = np.random.default_rng(0)
@@ -50,40 +61,53 @@ class TritonPythonModel:
         self, requests: Sequence[pb_utils.InferenceRequest]
     ) -> list[pb_utils.InferenceResponse]:
         """One response a request, in order; a request that is unfit fails alone."""
-        answers: dict[int, pb_utils.InferenceResponse] = {}
+        outcomes: dict[int, Outcome] = {}
         waveforms: dict[int, list[Waveform]] = {}
         for index, request in enumerate(requests):
-            if request.is_cancelled():
-                answers[index] = responses.pack_cancelled()
-                continue
             try:
                 waveforms[index] = unpack(request, self.limits)
-            except InvalidRequestError as error:
-                answers[index] = responses.pack_error(error)
-        for index, answer in self._transcribe(waveforms).items():
-            if isinstance(answer, Exception):
-                answers[index] = responses.pack_error(answer)
-            else:
-                names = requests[index].requested_output_names()
-                answers[index] = responses.pack(answer, self.name, names)
-        return [answers[index] for index in range(len(requests))]
+            except (UnfitRequestError, CancelledRequestError) as error:
+                outcomes[index] = Outcome(error=error)
+        outcomes |= self._transcribe(waveforms)
+        ordered = [outcomes[index] for index in range(len(requests))]
+        self._report(requests, ordered)
+        return [
+            responses.pack(outcome, self.name, request.requested_output_names())
+            for request, outcome in zip(requests, ordered, strict=True)
+        ]
 
-    def _transcribe(
-        self, waveforms: dict[int, list[Waveform]]
-    ) -> dict[int, list[Utterance] | Exception]:
+    def finalize(self) -> None:
+        self.meter.close()
+
+    def _transcribe(self, waveforms: dict[int, list[Waveform]]) -> dict[int, Outcome]:
         """All requests in one batch; if that fails, each alone, so that only the guilty fail."""
         flat = [waveform for rows in waveforms.values() for waveform in rows]
         if not flat:
             return {}
+        transcripts: list[Transcript] = []
+        failure = None
+        started = time.perf_counter()
         try:
-            transcripts = iter(self.pipeline.transcribe(flat))
+            transcripts = self.pipeline.transcribe(flat)
         except Exception as error:
-            if len(waveforms) == 1:
-                LOGGER.exception("a request failed")
-                return dict.fromkeys(waveforms, error)
-            alone = (self._transcribe({index: rows}) for index, rows in waveforms.items())
-            return {index: answer for answers in alone for index, answer in answers.items()}
-        return {
-            index: [Utterance(next(transcripts), len(row) / self.spec.sample_rate) for row in rows]
-            for index, rows in waveforms.items()
-        }
+            if len(waveforms) > 1:
+                alone = (self._transcribe({index: rows}) for index, rows in waveforms.items())
+                return {index: outcome for each in alone for index, outcome in each.items()}
+            LOGGER.exception("a request failed")
+            failure = error
+        compute_s = time.perf_counter() - started
+        outcomes, heard = {}, iter(transcripts)
+        for index, rows in waveforms.items():
+            seconds = [len(row) / self.spec.sample_rate for row in rows]
+            utterances = list(map(Utterance, islice(heard, len(rows)), seconds))
+            outcomes[index] = Outcome(utterances, failure, seconds, len(flat), compute_s)
+        return outcomes
+
+    def _report(
+        self, requests: Sequence[pb_utils.InferenceRequest], outcomes: Sequence[Outcome]
+    ) -> None:
+        self.meter.count(outcomes)
+        if self.log:
+            for request, outcome in zip(requests, outcomes, strict=True):
+                status = responses.status_of(outcome.error)
+                self.log.write(request.request_id(), status, outcome)

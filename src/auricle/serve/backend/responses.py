@@ -5,39 +5,32 @@ from __future__ import annotations  # Triton fills pb_utils only after the impor
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
 from auricle import wire
 from auricle.errors import BusyError, InvalidRequestError
-from auricle.serve.tokens import Transcript
+from auricle.serve.backend.outcomes import CancelledRequestError, Outcome, Utterance
 
 ERROR_CODES: dict[type[Exception], str] = {
     InvalidRequestError: "INVALID_ARG",
     BusyError: "UNAVAILABLE",
+    CancelledRequestError: "CANCELLED",
 }
 
 
-@dataclass(frozen=True)
-class Utterance:
-    """What was asked and what was heard."""
-
-    transcript: Transcript
-    seconds: float
-
-
-def pack(
-    utterances: Sequence[Utterance], model: str, names: Sequence[str]
-) -> pb_utils.InferenceResponse:
-    """One response for the utterances of one request: the outputs in names, [B, 1] each."""
+def pack(outcome: Outcome, model: str, names: Sequence[str]) -> pb_utils.InferenceResponse:
+    """The response to one request: the outputs in names, [B, 1] each, or its error."""
+    if outcome.error:
+        code = getattr(pb_utils.TritonError, status_of(outcome.error))
+        return pb_utils.InferenceResponse(error=pb_utils.TritonError(str(outcome.error), code))
     tensors = []
     if wire.TRANSCRIPTS.name in names:
-        texts = [utterance.transcript.text for utterance in utterances]
+        texts = [utterance.transcript.text for utterance in outcome.utterances]
         tensors.append(_bytes_tensor(wire.TRANSCRIPTS.name, texts))
     if wire.RESULT.name in names:
-        results = [format_result(utterance, model) for utterance in utterances]
+        results = [format_result(utterance, model) for utterance in outcome.utterances]
         tensors.append(_bytes_tensor(wire.RESULT.name, results))
     return pb_utils.InferenceResponse(tensors)
 
@@ -70,17 +63,12 @@ def format_result(utterance: Utterance, model: str) -> str:
     return json.dumps(result, ensure_ascii=False)
 
 
-def pack_error(error: Exception) -> pb_utils.InferenceResponse:
-    return _error(str(error), ERROR_CODES.get(type(error), "INTERNAL"))
-
-
-def pack_cancelled() -> pb_utils.InferenceResponse:
-    return _error("cancelled by the client", "CANCELLED")
-
-
-def _error(message: str, code: str) -> pb_utils.InferenceResponse:
-    error = pb_utils.TritonError(message, getattr(pb_utils.TritonError, code))
-    return pb_utils.InferenceResponse(error=error)
+def status_of(error: Exception | None) -> str:
+    """Triton's code of an error, or ok."""
+    if error is None:
+        return "ok"
+    codes = (code for kind, code in ERROR_CODES.items() if isinstance(error, kind))
+    return next(codes, "INTERNAL")
 
 
 def _bytes_tensor(name: str, texts: Sequence[str]) -> pb_utils.Tensor:

@@ -1,0 +1,64 @@
+"""What became of a request, for its response, the metrics and the log."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from auricle.errors import AuricleError, BusyError, InvalidRequestError
+from auricle.serve.tokens import Transcript
+
+Unfit = Literal[
+    "amplitude",
+    "empty",
+    "lengths",
+    "missing_input",
+    "sample_rate",
+    "too_long",
+    "unknown_parameter",
+]
+Reason = Literal[Unfit, "busy", "cancelled", "failed"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
+
+
+class UnfitRequestError(InvalidRequestError):
+    """The sentence is for the caller, the reason for those who count."""
+
+    def __init__(self, reason: Unfit, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason: Unfit = reason
+
+
+class CancelledRequestError(AuricleError):
+    pass
+
+
+def reason_of(error: Exception) -> Reason:
+    if isinstance(error, UnfitRequestError):
+        return error.reason
+    if isinstance(error, CancelledRequestError):
+        return "cancelled"
+    return "busy" if isinstance(error, BusyError) else "failed"
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What was asked and what was heard."""
+
+    transcript: Transcript
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one request.
+
+    utterances: what was heard; none where there is an error.
+    audio_seconds: of each utterance that was asked; None where the request was not read.
+    batch, compute_s: the utterances that were transcribed together, and what that took.
+    """
+
+    utterances: Sequence[Utterance] = ()
+    error: Exception | None = None
+    audio_seconds: Sequence[float] | None = None
+    batch: int = 0
+    compute_s: float = 0.0
