@@ -2,9 +2,9 @@
 PYTHON ?= python3
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo serve test check clean
+.PHONY: help demo serve test test-docker check clean
 help:  ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -23,8 +23,12 @@ demo: .venv/run.stamp  ## install, build, serve, transcribe 40 utterances, print
 serve: .venv/run.stamp  ## build the demo models and keep serving them
 	.venv/bin/auricle demo --serve
 
-test: .venv/dev.stamp  ## all tests that need neither Docker nor a GPU
-	scripts/test
+test: .venv/dev.stamp  ## all tests that need no Docker
+	scripts/test -m "not docker"
+	@echo "left out: the tests that build and start containers; make test-docker runs them"
+
+test-docker: .venv/dev.stamp  ## the tests that build images and start containers
+	scripts/test -m docker
 
 check: .venv/dev.stamp  ## lint and types
 	scripts/check
