@@ -12,6 +12,7 @@ GROUND = {"errors", "wire"}
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "wire": set(),
+    "access": {"errors"},
     "spec": {"errors"},
     "audio": {"errors"},
     "build.frontend": {"errors"},
@@ -27,8 +28,8 @@ ROOMS: dict[str, set[str]] = {
     "serve.backend": {
         "serve.pipeline", "serve.runner", "serve.decode", "serve.tokens", "spec", "wire", "errors",
     },
-    "client": {"wire", "audio", "errors"},
-    "server": {"spec", "wire", "errors"},
+    "client": {"access", "wire", "audio", "errors"},
+    "server": {"access", "spec", "wire", "errors"},
     "bucket": {"errors"},
     "doctor": {"server", "errors"},
 }  # fmt: skip

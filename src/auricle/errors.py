@@ -11,6 +11,7 @@ AuricleError
 |-- RepositoryError       a model repository that Triton could not load
 |-- BucketError           storage that refuses, or holds what no folder can
 |-- UnknownFamilyError    not one of build/families                    (also LookupError)
+|-- AccessError           a call that wants a server's key, or a key that cannot be one
 |-- ServerError           no tritonserver, no stub, a port in use, a failed start
 `-- UnreachableError      no server answers at the address             (also ConnectionError)
 
@@ -59,6 +60,10 @@ class BucketError(AuricleError):
 
 
 class UnknownFamilyError(AuricleError, LookupError):
+    pass
+
+
+class AccessError(AuricleError):
     pass
 
 

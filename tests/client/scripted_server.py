@@ -43,6 +43,9 @@ class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
     async def ServerLive(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
         return service_pb2.ServerLiveResponse(live=True)
 
+    async def ModelReady(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        return service_pb2.ModelReadyResponse(ready=request.name in self._models)
+
     async def RepositoryIndex(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
         index = service_pb2.RepositoryIndexResponse()
         for name in self._models:

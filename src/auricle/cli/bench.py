@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auricle.cli import EXIT_FAILED
+from auricle.cli.transcribe import TlsCa, TlsCert, TlsKey
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from auricle.audio import Waveform
     from auricle.build.export.ceiling import Gauge
+    from auricle.client import Credentials
     from auricle.client.bench.experiment import Plan
     from auricle.client.bench.load import Load
     from auricle.client.bench.record import Record
@@ -23,6 +25,15 @@ if TYPE_CHECKING:
 
 CALIBRATION_UTTERANCES = 12  # that set the token rate of a random checkpoint
 ENCODERS = ("encoder*.onnx", "model*.onnx")  # a transducer's, or all of a CTC model
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The server, and the one of its models."""
+
+    url: str
+    model: str | None
+    credentials: "Credentials"
 
 
 @dataclass(frozen=True)
@@ -39,8 +50,15 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     trans: Annotated[
         Path | None, typer.Option(help="The transcripts to expect; without it, first answers.")
     ] = None,
-    url: Annotated[str, typer.Option("--url", "-u", help="host:port of gRPC.")] = "localhost:8001",
-    model_name: Annotated[str | None, typer.Option(help="The served model.")] = None,
+    url: Annotated[
+        str, typer.Option("--url", "-u", envvar="AURICLE_URL", help="host:port of gRPC.")
+    ] = "localhost:8001",
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    model_name: Annotated[
+        str | None, typer.Option(envvar="AURICLE_MODEL", help="The served model.")
+    ] = None,
     concurrency: Annotated[str, typer.Option(help="Closed loops of so many callers.")] = "1,4,32",
     rate: Annotated[str, typer.Option(help="Open loops of so many requests/s.")] = "",
     requests: Annotated[int | None, typer.Option(min=1, help="In a run; without it, all.")] = None,
@@ -59,6 +77,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
 ) -> None:
     """Measure a running server with real audio; every transcript is checked."""
+    from auricle.client import Credentials
     from auricle.client.bench import machine, workload
     from auricle.client.bench.experiment import Plan
     from auricle.client.bench.report import markdown
@@ -72,7 +91,10 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     pid = server_pid or machine.find_server(url)
     loads = _parse_loads(concurrency, rate)
     plan = Plan(waveforms, sample_rate, loads, requests, repeat, seed, pid)
-    record = asyncio.run(_measure(url, model_name, plan, Wanted(checkpoint, trans)))
+    asked = Asked(
+        url, model_name, Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
+    )
+    record = asyncio.run(_measure(asked, plan, Wanted(checkpoint, trans)))
     typer.echo(markdown(each.summary for each in record.measured))
     if json:
         record.save(json)
@@ -80,7 +102,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _measure(url: str, model: str | None, plan: "Plan", wanted: Wanted) -> "Record":
+async def _measure(asked: Asked, plan: "Plan", wanted: Wanted) -> "Record":
     from auricle.client import AsyncClient
     from auricle.client.bench import experiment, machine, triton
     from auricle.client.bench.record import Record
@@ -88,9 +110,10 @@ async def _measure(url: str, model: str | None, plan: "Plan", wanted: Wanted) ->
 
     here = machine.describe()
     gauge = _gauge(wanted.checkpoint, plan) if wanted.checkpoint else None
-    async with AsyncClient(url, model=model) as client:
+    url, credentials = asked.url, asked.credentials
+    async with AsyncClient(url, model=asked.model, credentials=credentials) as client:
         model = await client.model()
-    async with triton.connect(url, model) as target:
+    async with triton.connect(url, model, credentials) as target:
         expected = read_text(wanted.trans) if wanted.trans else None
         truth = await experiment.find_truth(target, plan, expected)
         measured = []

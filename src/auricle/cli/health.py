@@ -8,7 +8,9 @@ from auricle.cli import EXIT_FAILED
 
 
 def run(
-    url: Annotated[str, typer.Option(help="The server's HTTP address.")] = "http://127.0.0.1:8000",
+    url: Annotated[
+        str, typer.Option(envvar="AURICLE_HTTP_URL", help="The server's HTTP address.")
+    ] = "http://127.0.0.1:8000",
     timeout: Annotated[
         float, typer.Option(min=0.01, help="Seconds that an answer may take.")
     ] = 10.0,

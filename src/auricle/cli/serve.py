@@ -25,13 +25,23 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         Path | None, typer.Option(help="For Triton's log; by default in the user's cache.")
     ] = None,
     verbose: Annotated[bool, typer.Option(help="Triton's log to stderr, not to a file.")] = False,
+    restrict_reads: Annotated[
+        bool,
+        typer.Option(
+            "--restrict-reads", help="Guard statistics and configurations by the access key, too."
+        ),
+    ] = False,
+    max_request_mb: Annotated[
+        int, typer.Option(min=1, help="Of a request over HTTP; for Triton 2.59 and newer.")
+    ] = 64,
     lay_out: Annotated[
         bool, typer.Option("--lay-out", help="Only copy Triton's backends to AURICLE_BACKENDS.")
     ] = False,
 ) -> None:
     """Serve model repositories with the tritonserver of this machine; Ctrl-C stops it."""
+    from auricle.access import cache_folder
     from auricle.server import Options, Ports, serve
-    from auricle.server.layout import backend_folder, cache_folder
+    from auricle.server.layout import backend_folder
     from auricle.server.locate import find_triton
     from auricle.server.signals import ended_by_signals
 
@@ -45,6 +55,8 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         ports=Ports(http_port, grpc_port, metrics_port),
         host=host,
         log_file=None if verbose else log_file,
+        restricts_reads=restrict_reads,
+        max_request_mb=max_request_mb,
     )
     if options.log_file:
         typer.echo(f"Triton's log: {options.log_file}")

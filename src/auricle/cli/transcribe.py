@@ -65,14 +65,27 @@ AllowPipes = Annotated[
     bool, typer.Option("--allow-pipes", help="Run the shell commands that wav.scp holds.")
 ]
 # Where it is sent.
-Url = Annotated[str | None, typer.Option("--url", "-u", callback=_host_and_port, help="host:port.")]
+Url = Annotated[
+    str | None,
+    typer.Option("--url", "-u", envvar="AURICLE_URL", callback=_host_and_port, help="host:port."),
+]
 ServerAddr = Annotated[str, typer.Option("--server-addr", help="Host, where no --url is given.")]
 ServerPort = Annotated[
     int | None, typer.Option("--server-port", show_default="8001, for http 8000")
 ]
+TlsCa = Annotated[
+    Path | None, typer.Option("--tls-ca", help="Who may sign the server's certificate: TLS.")
+]
+TlsCert = Annotated[
+    Path | None, typer.Option("--tls-cert", help="Our own certificate, for a server that asks.")
+]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="The private key of --tls-cert.")]
 ProtocolOption = Annotated[Protocol, typer.Option("--protocol", help="KServe v2 over either.")]
 ModelName = Annotated[
-    str | None, typer.Option("--model-name", "--model_name", show_default="the only one there")
+    str | None,
+    typer.Option(
+        "--model-name", "--model_name", envvar="AURICLE_MODEL", show_default="the only one there"
+    ),
 ]
 SampleRate = Annotated[
     int,
@@ -151,6 +164,9 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     server_addr: ServerAddr = "localhost",
     server_port: ServerPort = None,
     protocol: ProtocolOption = Protocol.grpc,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     model_name: ModelName = None,
     sample_rate: SampleRate = 16000,
     num_tasks: NumTasks = 16,
@@ -171,7 +187,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     _statistics: Statistics = None,
 ) -> None:
     """Transcribe audio with a running server; score it where transcripts are given."""
-    from auricle.client import AsyncClient, corpus, outputs, session, verdict
+    from auricle.client import AsyncClient, Credentials, corpus, outputs, session, verdict
 
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
     if resume and not output:
@@ -186,7 +202,12 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     finished = outputs.keep_finished(output, as_json=as_json) if output and resume else {}
     address = url or f"{server_addr}:{server_port or protocol.port}"
     connect = partial(
-        AsyncClient, address, protocol=protocol.value, model=model_name, sample_rate=sample_rate
+        AsyncClient,
+        address,
+        protocol=protocol.value,
+        model=model_name,
+        sample_rate=sample_rate,
+        credentials=Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key),
     )
     todo = [one for one in utterances if one.id not in finished]
     load = corpus.Load(num_tasks, batch_size, details=as_json)

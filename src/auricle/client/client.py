@@ -22,9 +22,10 @@ import numpy as np
 
 from auricle import audio, wire
 from auricle.audio import Waveform
+from auricle.client.credentials import OWN, Credentials
 from auricle.client.results import Transcription, parse_result
 from auricle.client.transport import PORTS, Parameter, ProtocolName, Request, Transport
-from auricle.errors import AudioError, BusyError, UnknownModelError, UnreachableError
+from auricle.errors import AccessError, AudioError, BusyError, UnknownModelError, UnreachableError
 
 LOG = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class AsyncClient:
         model: str | None = None,
         sample_rate: int = 16000,
         patience: Patience = Patience(),
+        credentials: Credentials = OWN,
     ) -> None:
         """Create it in the event loop that will use it.
 
@@ -72,7 +74,7 @@ class AsyncClient:
         self._model = model
         self._is_model_known = False
         self._choosing = asyncio.Lock()
-        self._transport = Transport(self.url, protocol)
+        self._transport = Transport(self.url, protocol, credentials)
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -84,7 +86,10 @@ class AsyncClient:
         await self._transport.close()
 
     async def models(self) -> list[str]:
-        """The models that take a waveform and are ready; UnreachableError where no server is."""
+        """The models that take a waveform and are ready; wants the server's access key.
+
+        UnreachableError where no server is.
+        """
         async with self._explained():
             ready = [name for name in await self._transport.ready_models() if "__" not in name]
             inputs = [await self._transport.input_names(name) for name in ready]
@@ -94,7 +99,7 @@ class AsyncClient:
         """The model asked for, or the only one; UnknownModelError lists those that are there."""
         async with self._choosing:
             if not self._is_model_known:
-                self._model = _choose(self._model, await self.models(), self.url)
+                self._model = await self._choose()
                 self._is_model_known = True
         assert self._model is not None, "a model was chosen"
         return self._model
@@ -153,6 +158,30 @@ class AsyncClient:
             for text, result, waveform in rows
         ]
 
+    async def _choose(self) -> str:
+        if self._model is None:
+            return await self._only_model()
+        async with self._explained():
+            if await self._transport.is_ready(self._model):
+                return self._model
+        unknown = f"unknown model {self._model!r}; the server at {self.url} has"
+        try:
+            raise UnknownModelError(f"{unknown}: {', '.join(await self.models()) or 'none'}")
+        except AccessError as error:
+            raise UnknownModelError(f"{unknown} no ready one of that name") from error
+
+    async def _only_model(self) -> str:
+        try:
+            ready = await self.models()
+        except AccessError as error:
+            raise AccessError(f"no model was named, and {error}; or name the model") from error
+        if len(ready) != 1:
+            raise UnknownModelError(
+                "no model was named and there is not exactly one; the server at "
+                f"{self.url} has: {', '.join(ready) or 'none'}"
+            )
+        return ready[0]
+
     async def _send(self, request: Request) -> tuple[dict[str, list[str]], int]:
         """The answer and the number of attempts that it took."""
         async with self._explained():
@@ -190,10 +219,16 @@ class Client:
         model: str | None = None,
         sample_rate: int = 16000,
         patience: Patience = Patience(),
+        credentials: Credentials = OWN,
     ) -> None:
         async def connect() -> AsyncClient:
             return AsyncClient(
-                url, protocol=protocol, model=model, sample_rate=sample_rate, patience=patience
+                url,
+                protocol=protocol,
+                model=model,
+                sample_rate=sample_rate,
+                patience=patience,
+                credentials=credentials,
             )
 
         self._loop = asyncio.new_event_loop()
@@ -231,14 +266,3 @@ class Client:
 
     def _wait(self, call: Coroutine[object, object, Answer]) -> Answer:
         return asyncio.run_coroutine_threadsafe(call, self._loop).result()
-
-
-def _choose(asked: str | None, ready: list[str], url: str) -> str:
-    there = f"the server at {url} has: {', '.join(ready) or 'none'}"
-    if asked is None and len(ready) == 1:
-        return ready[0]
-    if asked is None:
-        raise UnknownModelError(f"no model was named and there is not exactly one; {there}")
-    if asked not in ready:
-        raise UnknownModelError(f"unknown model {asked!r}; {there}")
-    return asked

@@ -11,8 +11,9 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from auricle import wire
+from auricle import access, wire
 from auricle.audio import Waveform
+from auricle.client.credentials import Credentials
 from auricle.errors import AuricleError, BusyError, InvalidRequestError, UnreachableError
 
 ProtocolName = Literal["grpc", "http"]
@@ -22,6 +23,7 @@ Parameter = str | int | float | bool
 Answer = TypeVar("Answer")
 
 QUICK_S = 10.0  # for what a server knows without working
+RESTRICTED = "restricted, expecting header"  # Triton's words; gRPC says UNAVAILABLE, HTTP 403
 
 CHANNEL = [  # gRPC's own wait before it reconnects grows to 120 s; a restarted server is soon back
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -44,19 +46,26 @@ class Request:
 class Transport:
     """A connection to one server; whatever fails is an AuricleError."""
 
-    def __init__(self, url: str, protocol: ProtocolName) -> None:
+    def __init__(self, url: str, protocol: ProtocolName, credentials: Credentials) -> None:
         self._url = url
+        self._key = credentials.key_for(url)
         if protocol == "http":
             import aiohttp
             import tritonclient.http.aio as kserve
 
-            self._server = kserve.InferenceServerClient(url, conn_limit=0, conn_timeout=None)
+            tls = credentials.tls_context()
+            self._server = kserve.InferenceServerClient(
+                url, conn_limit=0, conn_timeout=None, ssl=bool(tls), ssl_context=tls
+            )
+            self._key_name = access.HTTP_HEADER
             self._lost: tuple[type[Exception], ...] = (aiohttp.ClientError,)
             self._as_json = {}
         else:
             import tritonclient.grpc.aio as kserve
 
-            self._server = kserve.InferenceServerClient(url, channel_args=CHANNEL)
+            tls = credentials.grpc_channel()
+            self._server = kserve.InferenceServerClient(url, creds=tls, channel_args=CHANNEL)
+            self._key_name = access.GRPC_METADATA
             self._lost = ()
             self._as_json = {"as_json": True}
         self._kserve = kserve
@@ -83,8 +92,15 @@ class Transport:
         except AuricleError:
             return False
 
+    async def is_ready(self, model: str) -> bool:
+        return bool(await self._answer(self._server.is_model_ready(model)))
+
     async def ready_models(self) -> list[str]:
-        index = await self._answer(self._server.get_model_repository_index(**self._as_json))
+        """AccessError if the server tells them only to those who have its key."""
+        headers = {self._key_name: self._key} if self._key else None
+        index = await self._answer(
+            self._server.get_model_repository_index(headers=headers, **self._as_json)
+        )
         models = index.get("models", []) if isinstance(index, dict) else index  # gRPC, HTTP
         return [model["name"] for model in models if model.get("state") == "READY"]
 
@@ -105,6 +121,8 @@ class Transport:
         try:
             return await asyncio.wait_for(call, deadline_s)
         except self._kserve.InferenceServerException as error:
+            if RESTRICTED in error.message():
+                raise access.refusal(self._url, key_was_sent=bool(self._key)) from error
             raise _translate(error.status(), error.message(), self._url) from error
         except self._lost as error:
             raise UnreachableError(f"no server answers at {self._url}: {error}") from error

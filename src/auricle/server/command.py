@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from auricle.errors import ServerError
+from auricle.server import hardening
 from auricle.server.locate import Triton
 from auricle.server.options import Options
 
@@ -19,15 +20,16 @@ def build_command(
     triton: Triton, options: Options, backends: Path, shm_prefix: str, known: Collection[str]
 ) -> list[str]:
     """known: the flags of this Triton, which stops at any other."""
-    needed = {
+    needed: dict[str, object] = {
         "backend-directory": backends,
         "http-address": options.host,
         "grpc-address": options.host,
         "http-port": options.ports.http,
         "grpc-port": options.ports.grpc,
         "metrics-port": options.ports.metrics,
+        **hardening.needed_flags(options),
     }
-    wished: dict[str, str] = {
+    wished: dict[str, str] = hardening.wished_flags(options) | {
         "metrics-address": options.host,
         "exit-timeout-secs": str(int(options.stop_timeout_s)),
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit
 
+from auricle import access
 from auricle.errors import UnreachableError
 
 DEFAULT_PORT = 8000
@@ -36,6 +37,7 @@ class Endpoint:
     host: str
     port: int
     timeout_s: float = 10.0
+    key: str | None = None
 
     def __str__(self) -> str:
         return f"http://{self.host}:{self.port}"
@@ -47,18 +49,22 @@ class Endpoint:
         return self.send("POST", path, json.dumps(body))
 
     def send(self, method: str, path: str, body: str | None = None) -> Answer:
-        """UnreachableError if nobody answers there in time."""
+        """UnreachableError if nobody answers there in time; AccessError if it wants another key."""
+        headers = {access.HTTP_HEADER: self.key} if self.key else {}
         connection = http.client.HTTPConnection(self.host, self.port, timeout=self.timeout_s)
         try:
-            connection.request(method, path, body)
+            connection.request(method, path, body, headers)
             response = connection.getresponse()
-            return Answer(response.status, decode(response.read()))
+            answer = Answer(response.status, decode(response.read()))
         except (OSError, http.client.HTTPException) as error:
             raise UnreachableError(
                 f"no server answers at {self} ({error}); start one with `auricle serve`"
             ) from error
         finally:
             connection.close()
+        if answer.status == http.client.FORBIDDEN:
+            raise access.refusal(str(self), key_was_sent=bool(self.key))
+        return answer
 
 
 def parse_url(url: str, timeout_s: float) -> Endpoint:
@@ -66,7 +72,8 @@ def parse_url(url: str, timeout_s: float) -> Endpoint:
     parts = urlsplit(url if "//" in url else f"//{url}")
     if not parts.hostname or parts.scheme not in ("", "http"):
         raise ValueError(f"{url!r} is no address of a server; expected http://HOST:PORT")
-    return Endpoint(parts.hostname, parts.port or DEFAULT_PORT, timeout_s)
+    key = access.key_for(parts.hostname)
+    return Endpoint(parts.hostname, parts.port or DEFAULT_PORT, timeout_s, key)
 
 
 def decode(body: bytes) -> Json:

@@ -14,17 +14,12 @@ import shutil
 import uuid
 from pathlib import Path
 
+from auricle.access import cache_folder
 from auricle.errors import ServerError
 from auricle.server.locate import PYTHON, STUB, Triton
 
 OURS = Path(__file__).parent / "backends"
 VARIABLE = "AURICLE_BACKENDS"
-
-
-def cache_folder() -> Path:
-    """Where Auricle keeps what it can make again."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "auricle"
 
 
 def backend_folder(triton: Triton) -> Path:

@@ -14,6 +14,8 @@ class Options:
     """How to start a tritonserver.
 
     log_file: takes what Triton and its models print; None is our own stderr.
+    restricts_reads: whether the access key guards statistics and configurations, too.
+    max_request_mb: of a request over HTTP, where the Triton is new enough to look.
     stop_timeout_s: what running requests get to end when the server stops.
     """
 
@@ -21,6 +23,8 @@ class Options:
     ports: Ports = field(default_factory=Ports)
     host: str = LOOPBACK
     log_file: Path | None = None
+    restricts_reads: bool = False
+    max_request_mb: int = 64
     start_timeout_s: float = 600.0
     stop_timeout_s: float = 10.0
 

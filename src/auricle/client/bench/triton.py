@@ -8,11 +8,12 @@ import grpc
 import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from auricle import wire
+from auricle import access, wire
 from auricle.audio import Waveform
 from auricle.client.bench.load import Load
 from auricle.client.bench.run import Counters, Run, run
-from auricle.client.transport import CHANNEL
+from auricle.client.credentials import OWN, Credentials
+from auricle.client.transport import CHANNEL, RESTRICTED
 from auricle.errors import AuricleError, BusyError, UnreachableError
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -22,12 +23,15 @@ DEADLINE_S = 300.0
 class Target:
     """One model of one server, and the requests that will be sent to it, ready as bytes."""
 
-    def __init__(self, channel: grpc.aio.Channel, url: str, model: str) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, url: str, model: str, key: str | None = None
+    ) -> None:
         self._infer = channel.unary_unary(
             INFER, response_deserializer=service_pb2.ModelInferResponse.FromString
         )
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         self.url, self.model = url, model
+        self._key = key
         self._requests: list[bytes] = []
 
     def prepare(self, waveforms: Sequence[Waveform], sample_rate: int) -> None:
@@ -42,9 +46,14 @@ class Target:
 
     async def counters(self) -> dict[str, Counters]:
         """By model, the pipeline's own ones and any other of the server."""
+        metadata = [(access.GRPC_METADATA, self._key)] if self._key else None
         try:
-            answer = await self._stub.ModelStatistics(service_pb2.ModelStatisticsRequest())
+            answer = await self._stub.ModelStatistics(
+                service_pb2.ModelStatisticsRequest(), metadata=metadata
+            )
         except grpc.aio.AioRpcError as error:
+            if RESTRICTED in (error.details() or ""):
+                raise access.refusal(self.url, key_was_sent=bool(self._key)) from error
             raise _ours(error, self.url) from error
         return {each.name: _counters(each) for each in answer.model_stats}
 
@@ -54,9 +63,14 @@ class Target:
 
 
 @asynccontextmanager
-async def connect(url: str, model: str) -> AsyncIterator[Target]:
-    async with grpc.aio.insecure_channel(url, options=CHANNEL) as channel:
-        yield Target(channel, url, model)
+async def connect(url: str, model: str, credentials: Credentials = OWN) -> AsyncIterator[Target]:
+    tls = credentials.grpc_channel()
+    async with (
+        grpc.aio.secure_channel(url, tls, options=CHANNEL)
+        if tls
+        else grpc.aio.insecure_channel(url, options=CHANNEL)
+    ) as channel:
+        yield Target(channel, url, model, credentials.key_for(url))
 
 
 async def count_run(
