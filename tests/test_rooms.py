@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "client": {"access", "wire", "audio", "errors"},
     "server": {"access", "spec", "wire", "errors"},
     "bucket": {"errors"},
-    "doctor": {"server", "errors"},
+    "doctor": {"access", "server", "errors"},
 }  # fmt: skip
 THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "soundfile": {"audio"},
