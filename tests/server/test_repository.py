@@ -103,10 +103,6 @@ def no_repository(demo: Path) -> None:
     shutil.rmtree(demo.parent)
 
 
-def empty_repository(demo: Path) -> None:
-    shutil.rmtree(demo)
-
-
 def no_config(demo: Path) -> None:
     (demo / "config.pbtxt").unlink()
 
@@ -145,7 +141,6 @@ def unknown_parameter(demo: Path) -> None:
     ("spoil", "sentence"),
     [
         (no_repository, "no model repository .*; make one with `auricle build"),
-        (empty_repository, "the model repository .* is empty; fill it with `auricle build"),
         (no_config, "demo has no config.pbtxt"),
         (broken_config, "config.pbtxt is not a model configuration: 2:17 .*MANY"),
         (other_name, "names its model 'other', but Triton takes the folder's name 'demo'"),
@@ -165,6 +160,33 @@ def test_what_triton_could_not_load_is_a_sentence(
         check(demo.parent)
     assert re.search(sentence, str(caught.value))
     assert "\n" not in str(caught.value)
+
+
+def test_one_of_two_repositories_may_be_empty(demo: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert len(check(tmp_path / "empty", demo.parent)) == 1
+
+
+def test_without_any_model_there_is_nothing_to_serve(tmp_path: Path) -> None:
+    with pytest.raises(RepositoryError, match=f"{tmp_path} is empty; fill it with `auricle build"):
+        repository.check_not_empty(check(tmp_path), [tmp_path])
+
+
+def test_a_chosen_pipeline_brings_its_encoder(demo: Path) -> None:
+    write_bls(demo)
+    for name in ("demo__encoder", "other"):
+        (demo.parent / name / "1").mkdir(parents=True)
+        write_config(demo.parent / name, "onnxruntime")
+        (demo.parent / name / "1" / "model.onnx").touch()
+    models = check(demo.parent)
+    chosen = repository.choose(models, ["demo"])
+    assert [model.name for model in chosen] == ["demo", "demo__encoder"]
+    assert repository.choose(models, []) == []
+    assert repository.choose(models, ["*"]) == models
+    with pytest.raises(
+        RepositoryError, match=r"unknown models dmeo to load; .* have: demo, "
+    ):
+        repository.choose(models, ["dmeo"])
 
 
 def test_two_models_of_one_name_are_refused(demo: Path, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def run(
     repository = root / "model_repo_offline"
     build_models(root / "assets", repository)
     if serve:
-        serve_command.run([repository])
+        serve_command.run([str(repository)])
         return
     folder = root / "client" / "test_wavs"
     utterances = manifests.read_wav_scp(folder / "wav.scp")

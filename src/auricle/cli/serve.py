@@ -1,18 +1,41 @@
 """auricle serve: a tritonserver for model repositories, until it is told to stop."""
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-DEFAULT_REPOSITORY = Path("model_repo_offline")
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from auricle.server.options import Tls
+
+DEFAULT_REPOSITORY = "model_repo_offline"
+NO_MODEL = "none"
+
+
+class ModelControl(str, Enum):
+    none = "none"
+    explicit = "explicit"
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     repo: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
-            help=f"A model repository; more than one may be given.  [default: {DEFAULT_REPOSITORY}]"
+            help="A model repository, a folder or s3://BUCKET/PATH; more than one may be given.  "
+            f"[default: {DEFAULT_REPOSITORY}]"
+        ),
+    ] = None,
+    model_control: Annotated[
+        ModelControl, typer.Option(help="explicit: `auricle models` may load and unload.")
+    ] = ModelControl.none,
+    load: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model to start with under explicit control, none for no model; more than one "
+            "may be given.  [default: all]"
         ),
     ] = None,
     http_port: Annotated[int, typer.Option(help="KServe v2 over HTTP.")] = 8000,
@@ -25,6 +48,16 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         Path | None, typer.Option(help="For Triton's log; by default in the user's cache.")
     ] = None,
     verbose: Annotated[bool, typer.Option(help="Triton's log to stderr, not to a file.")] = False,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="The certificate for gRPC over TLS, PEM.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option(help="Who must have signed the certificates of clients, PEM.")
+    ] = None,
+    stop_timeout: Annotated[
+        int, typer.Option(min=1, help="Seconds that running requests get when it is stopped.")
+    ] = 10,
     restrict_reads: Annotated[
         bool,
         typer.Option(
@@ -48,22 +81,47 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     if lay_out:
         typer.echo(backend_folder(find_triton()))
         return
-
     log_file = log_file or cache_folder() / "logs" / f"tritonserver-{grpc_port}.log"
     options = Options(
         repositories=repo or [DEFAULT_REPOSITORY],
         ports=Ports(http_port, grpc_port, metrics_port),
         host=host,
         log_file=None if verbose else log_file,
+        tls=_tls(tls_cert, tls_key, tls_ca),
+        loads=_loads(model_control, load or []),
+        stop_timeout_s=stop_timeout,
         restricts_reads=restrict_reads,
         max_request_mb=max_request_mb,
     )
+    if options.remote:
+        typer.echo(f"not checked before the start: {', '.join(options.remote)}")
     if options.log_file:
         typer.echo(f"Triton's log: {options.log_file}")
     with ended_by_signals(), serve(options) as server:
         typer.echo(
-            f"ready in {server.ready_s:.1f} s: {', '.join(server.models)} "
+            f"ready in {server.ready_s:.1f} s: {', '.join(server.models) or 'no model'} "
             f"(grpc {server.grpc_address}, http {server.http_address}, "
             f"metrics {server.metrics_address})"
         )
         server.wait()
+
+
+def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> "Tls | None":
+    from auricle.server.options import Tls
+
+    if certificate and key:
+        return Tls(certificate, key, client_ca)
+    if certificate or key or client_ca:
+        raise typer.BadParameter("TLS needs both --tls-cert and --tls-key; --tls-ca may join them")
+    return None
+
+
+def _loads(control: ModelControl, named: list[str]) -> "Sequence[str] | None":
+    """What Options calls loads."""
+    from auricle.server.repository import ALL
+
+    if control is ModelControl.explicit:
+        return [] if named == [NO_MODEL] else named or [ALL]
+    if named:
+        raise typer.BadParameter("--load chooses models under --model-control explicit alone")
+    return None

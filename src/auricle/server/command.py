@@ -44,7 +44,9 @@ def build_command(
     return [
         *die_with_us(),
         str(triton.binary),
-        *(f"--model-repository={path.resolve()}" for path in options.repositories),
+        *(f"--model-repository={path.resolve()}" for path in options.folders),
+        *(f"--model-repository={address}" for address in options.remote),
+        *(f"--load-model={name}" for name in options.loads or []),
         *(f"--{name}={value}" for name, value in needed.items()),
         *(f"--{name}={value}" for name, value in wished.items() if name in known),
         *(f"--{name}" for name in switches if name in known),

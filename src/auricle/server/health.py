@@ -10,6 +10,7 @@ from typing import TypedDict, cast
 
 from auricle import wire
 from auricle.errors import ServerError, UnreachableError
+from auricle.server import control
 from auricle.server.http import Endpoint, Json
 
 SILENCE: list[Json] = [0.0] * 1600  # 0.1 s at 16 kHz
@@ -55,11 +56,8 @@ def probe_models(endpoint: Endpoint) -> list[Probe]:
 
 
 def read_configs(endpoint: Endpoint) -> Iterator[Config]:
-    index = endpoint.post("/v2/repository/index", {"ready": True})
-    if not index.is_ok:
-        raise ServerError(f"the server at {endpoint} does not list its models: {index.error}")
-    for model in cast("list[Named]", index.body):
-        yield cast("Config", endpoint.get(f"/v2/models/{model['name']}/config").body)
+    for name in control.ready_names(endpoint):
+        yield cast("Config", endpoint.get(f"/v2/models/{name}/config").body)
 
 
 def is_pipeline(config: Config) -> bool:

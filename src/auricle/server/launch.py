@@ -12,12 +12,13 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TextIO
 
+from auricle import access
 from auricle.errors import ServerError, UnreachableError
-from auricle.server import command, host, layout, locate, log, repository
+from auricle.server import command, control, hardening, host, layout, locate, log, repository
 from auricle.server.http import Endpoint
 from auricle.server.options import Options
 from auricle.server.ports import check_ports
@@ -30,12 +31,13 @@ STOP_MARGIN_S = 2.0  # what Triton gets beyond its own timeout before it is kill
 class Plan:
     """A start that has passed every check.
 
+    expected: the models that must be ready.
     shm_prefix: of the names that the stubs' memory has in /dev/shm.
     """
 
     command: list[str]
     environment: dict[str, str]
-    models: tuple[str, ...]
+    expected: tuple[str, ...]
     shm_prefix: str
 
 
@@ -80,7 +82,8 @@ def serve(options: Options) -> Iterator[Server]:
         process = start(plan, options)
         ending.callback(stop, process, options.stop_timeout_s + STOP_MARGIN_S)
         wait_until_ready(process, plan, options)
-        yield Server(process, options, plan.models, time.monotonic() - started)
+        models = control.ready_names(local_endpoint(options))
+        yield Server(process, options, tuple(models), time.monotonic() - started)
 
 
 def prepare(options: Options) -> Plan:
@@ -88,8 +91,11 @@ def prepare(options: Options) -> Plan:
     host.check_glibc(triton)
     environment = command.build_environment(triton, host.python_library_folder(triton))
     backends = layout.backend_folder(triton)
-    models = repository.check(options.repositories, [path.name for path in backends.iterdir()])
+    models = repository.check(options.folders, [path.name for path in backends.iterdir()])
+    options, models = choose(options, models)
     check_ports(options.host, options.ports)
+    if options.tls:
+        hardening.check_tls(options.tls)
     num_instances = sum(model.num_instances for model in models)
     host.check_shared_memory(num_instances, 2 * command.SHM_BYTES)
     shm_prefix = f"auricle-{uuid.uuid4().hex}"
@@ -102,6 +108,20 @@ def prepare(options: Options) -> Plan:
     )
 
 
+def choose(
+    options: Options, models: list[repository.Model]
+) -> tuple[Options, list[repository.Model]]:
+    """The models of our folders to start with, and options that name them for Triton."""
+    if options.loads is None:
+        if not options.remote:
+            repository.check_not_empty(models, options.folders)
+        return options, models
+    if options.remote or repository.ALL in options.loads:
+        return options, [model for model in models if repository.ALL in options.loads]
+    chosen = repository.choose(models, options.loads)
+    return replace(options, loads=[model.name for model in chosen]), chosen
+
+
 def start(plan: Plan, options: Options) -> subprocess.Popen[bytes]:
     with open_log(options.log_file) as output:
         return subprocess.Popen(
@@ -112,6 +132,10 @@ def start(plan: Plan, options: Options) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+
+def local_endpoint(options: Options) -> Endpoint:
+    return Endpoint(options.local_host, options.ports.http, key=access.find_key())
 
 
 def open_log(path: Path | None) -> contextlib.AbstractContextManager[IO[bytes] | TextIO]:
@@ -127,8 +151,8 @@ def open_log(path: Path | None) -> contextlib.AbstractContextManager[IO[bytes] |
 
 
 def wait_until_ready(process: subprocess.Popen[bytes], plan: Plan, options: Options) -> None:
-    endpoint = Endpoint(options.local_host, options.ports.http)
-    paths = ["/v2/health/ready", *(f"/v2/models/{name}/ready" for name in plan.models)]
+    endpoint = local_endpoint(options)
+    paths = ["/v2/health/ready", *(f"/v2/models/{name}/ready" for name in plan.expected)]
     deadline = time.monotonic() + options.start_timeout_s
     while time.monotonic() < deadline:
         if process.poll() is not None:

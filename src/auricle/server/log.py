@@ -13,6 +13,13 @@ IMPORT_FRAME = "<frozen importlib"  # of a Python traceback: how imports work, n
 MODEL_FAILED = "model_lifecycle.cc"  # the one place that names the model and the whole reason
 
 CAUSES = {
+    r"Unable to create S3 filesystem client.*Couldn't (connect|resolve)": (
+        "nothing answers at the address of the storage; check s3://http://HOST:PORT/BUCKET/PATH"
+    ),
+    r"Unable to create S3 filesystem client": (
+        "there is no such bucket, or the storage refuses AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY; look with `aws s3 ls`"
+    ),
     r"No module named '(?P<what>[\w.]+)'": (
         "the environment that runs auricle lacks the package {what}; install it there"
     ),

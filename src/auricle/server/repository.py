@@ -22,6 +22,7 @@ DEFAULT_FILE_NAMES = {
     "pytorch": "model.pt",
     "tensorrt": "model.plan",
 }
+ALL = "*"  # Triton's word for every model of its repositories
 OUR_SHELLS = "auricle.serve.backend"  # what the model.py of a pipeline model imports
 
 
@@ -68,6 +69,25 @@ def check(repositories: Sequence[Path], backends: Collection[str]) -> list[Model
     return models
 
 
+def encoder_of(name: str) -> str:
+    """The name of the model that a pipeline with the runner bls calls."""
+    return f"{name}__encoder"
+
+
+def choose(models: Sequence[Model], names: Collection[str]) -> list[Model]:
+    """Those named, and the encoders that they call; RepositoryError for a name that is not one."""
+    if ALL in names:
+        return list(models)
+    known = {model.name for model in models}
+    if unknown := sorted(set(names) - known):
+        raise RepositoryError(
+            f"unknown models {', '.join(unknown)} to load; the repositories have: "
+            f"{', '.join(sorted(known)) or 'none'}"
+        )
+    wanted = {*names, *map(encoder_of, names)}
+    return [model for model in models if model.name in wanted]
+
+
 def read_repository(path: Path) -> list[Model]:
     if not path.is_dir():
         raise RepositoryError(
@@ -75,13 +95,16 @@ def read_repository(path: Path) -> list[Model]:
             f"--name MODEL --repo {path}`, or name another with --repo"
         )
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
-    models = [read_model(folder) for folder in folders if not folder.name.startswith(".")]
+    return [read_model(folder) for folder in folders if not folder.name.startswith(".")]
+
+
+def check_not_empty(models: Sequence[Model], repositories: Sequence[Path]) -> None:
+    """For a server that could load none later."""
     if not models:
         raise RepositoryError(
-            f"the model repository {path} is empty; fill it with `auricle build FAMILY --from "
-            f"CHECKPOINT --name MODEL --repo {path}`"
+            f"no model to serve: {', '.join(map(str, repositories))} is empty; fill it with "
+            f"`auricle build FAMILY --from CHECKPOINT --name MODEL --repo {repositories[0]}`"
         )
-    return models
 
 
 def read_model(folder: Path) -> Model:
@@ -145,7 +168,7 @@ def check_pipeline(model: Model, names: Collection[str]) -> None:
     graphs = dict(facts.graphs)
     if choices.runner == "bls":
         graphs.pop("encoder", None)
-        encoder = f"{model.name}__encoder"
+        encoder = encoder_of(model.name)
         if encoder not in names:
             raise RepositoryError(
                 f"model {model.name!r} has runner bls, but its repository has no model {encoder!r};"

@@ -1,0 +1,63 @@
+"""auricle models: what a running server has in memory, and what it could have."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from auricle.server.control import Model
+
+
+class Action(str, Enum):
+    list = "list"
+    load = "load"
+    unload = "unload"
+
+
+def run(
+    action: Annotated[Action, typer.Argument(help="What to do.")] = Action.list,
+    name: Annotated[str | None, typer.Argument(help="The model to load or unload.")] = None,
+    url: Annotated[
+        str, typer.Option(envvar="AURICLE_HTTP_URL", help="The server's HTTP address.")
+    ] = "http://127.0.0.1:8000",
+    timeout: Annotated[
+        float, typer.Option(min=0.01, help="Seconds that loading or unloading may take.")
+    ] = 600.0,
+    as_json: Annotated[bool, typer.Option("--json", help="The list as JSON.")] = False,
+) -> None:
+    """List the models of a server, load one or unload one.
+
+    Wants the server's access key, and `auricle serve --model-control explicit` for changes.
+    Loading a loaded model renews it.
+    """
+    from auricle.server import control
+    from auricle.server.http import parse_url
+
+    if (name is None) != (action is Action.list):
+        raise typer.BadParameter("load and unload want the name of a model, list wants none")
+    try:
+        endpoint = parse_url(url, timeout)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from error
+    if name is None:
+        show(control.list_models(endpoint), as_json=as_json)
+        return
+    change = control.load if action is Action.load else control.unload
+    typer.echo(f"{action.value}ed: {', '.join(change(endpoint, name))}")
+
+
+def show(models: "Sequence[Model]", *, as_json: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(model) for model in models], indent=2))
+        return
+    table = Table("model", "version", "state", "reason", box=None)
+    for model in models:
+        table.add_row(model.name, model.version, model.state or "never loaded", model.reason)
+    Console().print(table)
