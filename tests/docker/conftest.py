@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker.project import Project
+from tests.docker.project import BALANCED, Project
 
 StartProject = Callable[..., Project]
 
@@ -24,8 +24,8 @@ def engine() -> None:
 
 @pytest.fixture(scope="session")
 def images(engine: None) -> None:
-    """Those of docker-compose.yml, under names of the tests."""
-    Project().compose("--profile", "*", "build")
+    """All that are built from slim images, under names of the tests."""
+    Project((BALANCED,)).compose("--profile", "*", "build")
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from docker.models.containers import Container
 from auricle.server import Ports, free_ports
 
 ROOT = Path(__file__).parents[2]
+BALANCED = "docker-compose.balanced.yml"
 IMAGES = {
     "AURICLE_SERVER_IMAGE": "auricle-test-server",
     "AURICLE_CLIENT_IMAGE": "auricle-test-client",

@@ -1,5 +1,6 @@
 """What a caller sees when servers stop, die and come back."""
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -7,12 +8,13 @@ from pathlib import Path
 import pytest
 from docker.models.containers import Container
 
+from auricle import audio
 from tests.docker import long_set
+from tests.docker.callers import calling
 from tests.docker.conftest import StartProject
-from tests.docker.project import ROOT, Project
+from tests.docker.project import BALANCED, ROOT, Project
 
 pytestmark = pytest.mark.docker
-BALANCED = ("docker-compose.balanced.yml",)
 KILL_TRITON = """
 import os, pathlib, signal
 for folder in pathlib.Path("/proc").glob("[0-9]*"):
@@ -59,6 +61,30 @@ def num_requests(server: Container) -> int:
     return int(said)
 
 
+def served_ids(server: Container) -> set[str]:
+    """The requests that the server says it has answered."""
+    lines = [line for line in server.logs().decode().splitlines() if line.startswith("{")]
+    records = [json.loads(line) for line in lines]
+    return {record["request_id"] for record in records if record["status"] == "ok"}
+
+
+def test_sigterm_under_load_loses_no_accepted_request(
+    start_project: StartProject, test_wavs: Path
+) -> None:
+    project = start_project(variables={"AURICLE_LOG_REQUESTS": "1"})
+    (server,) = project.containers()
+    waveform = audio.load(min(test_wavs.glob("*.wav")), 16000)
+    with calling(project.grpc_address, waveform, num_callers=32) as tally:
+        time.sleep(2)
+        server.stop(timeout=30)
+    server.reload()
+    assert server.attrs["State"]["ExitCode"] == 0
+    served = served_ids(server)
+    assert len(served) > 100
+    assert served <= tally.answered
+    assert set(tally.refused.values()) == {"StatusCode.UNAVAILABLE"}
+
+
 def test_a_killed_server_comes_back_and_resume_finishes(
     start_project: StartProject, variables: dict[str, str], results: Path
 ) -> None:
@@ -82,7 +108,7 @@ def test_two_replicas_share_the_load_and_one_may_die(
     start_project: StartProject, variables: dict[str, str], results: Path
 ) -> None:
     total = long_set.write(Path(variables["AURICLE_AUDIO"]), times=100)
-    project = start_project(files=BALANCED, variables=variables)
+    project = start_project(files=(BALANCED,), variables=variables)
     first, second = project.containers()
     client = transcribe(project)
     wait_for_lines(results / "hypotheses.txt", total // 4)

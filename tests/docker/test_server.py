@@ -25,7 +25,7 @@ def test_it_is_healthy_and_serves_the_demo(server: Container) -> None:
 
 
 def test_nobody_is_root(server: Container) -> None:
-    users = {process[0] for process in server.top(ps_args="-eo uid,cmd")["Processes"]}
+    users = {process[0] for process in server.top(ps_args="-eo uid,pid,cmd")["Processes"]}
     assert users == {"1000"}
 
 

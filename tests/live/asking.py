@@ -41,6 +41,7 @@ class Asker:
         parameters: Mapping[str, str | float] | None = None,
         outputs: Sequence[str] = ("RESULT",),
         timeout_us: int | None = None,
+        request_id: str = "",
     ) -> Sent:
         """Send and go on; the answer, or InferenceServerException, comes later."""
         answer: Future[kserve.InferResult] = Future()
@@ -58,6 +59,7 @@ class Asker:
             outputs=[kserve.InferRequestedOutput(name) for name in outputs],
             parameters=dict(parameters or {}),
             timeout=timeout_us,
+            request_id=request_id,
         )
         return Sent(answer, call.cancel)
 
