@@ -8,6 +8,9 @@ import pytest
 from botocore.client import BaseClient
 from moto.server import ThreadedMotoServer
 
+from auricle.bucket import connect
+from auricle.bucket.store import Store
+
 Tree = dict[str, bytes]
 
 
@@ -20,7 +23,7 @@ def endpoint() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Credentials by environment; nothing of the machine's own."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "one")
@@ -46,6 +49,11 @@ def url(endpoint: str, s3: BaseClient) -> Iterator[str]:
     for entry in s3.list_objects_v2(Bucket="models").get("Contents", ()):
         s3.delete_object(Bucket="models", Key=entry["Key"])
     s3.delete_bucket(Bucket="models")
+
+
+@pytest.fixture
+def store(url: str) -> Store:
+    return connect(url)
 
 
 def write(root: Path, tree: Tree) -> Path:

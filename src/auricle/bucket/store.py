@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from auricle.bucket.folder import Folder, digest
-from auricle.bucket.location import Location
+from auricle.bucket.location import Location, parse
 from auricle.errors import AuricleError, BucketError, UnreachableError
 
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ class Store:
         return {"Bucket": self.location.bucket, "Key": self.location.prefix + name}
 
 
-def connect(location: Location) -> Store:
+def connect(url: str) -> Store:
+    """Nothing is asked of storage yet; BucketError without boto3, or for a URL of no bucket."""
+    location = parse(url)
     try:
         import boto3
         from botocore.config import Config
@@ -115,7 +117,7 @@ def connect(location: Location) -> Store:
     )
     try:
         with told(location):
-            client = boto3.client("s3", endpoint_url=location.endpoint, config=config)
+            client = boto3.Session().client("s3", endpoint_url=location.endpoint, config=config)
     except ValueError as error:  # an address that botocore cannot read
         raise BucketError(f"{location} cannot be used: {error}") from error
     return Store(location, client)

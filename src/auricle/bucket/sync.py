@@ -12,9 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
-from auricle.bucket import store
 from auricle.bucket.folder import Folder
-from auricle.bucket.location import Location
 from auricle.bucket.store import Store
 from auricle.errors import RepositoryError
 
@@ -54,17 +52,17 @@ class Plan:
         (self.copy if step.verb == "copy" else self.delete)(step.name)
 
 
-def plan_push(source: Path, location: Location, *, deletes: bool) -> Plan:
+def plan_push(source: Path, bucket: Store, *, deletes: bool) -> Plan:
     """RepositoryError if the source is no repository, BucketError if storage refuses."""
-    folder, bucket = Folder(source), store.connect(location)
+    folder = Folder(source)
     check_repository(folder.entries(), folder)  # before storage is asked
     steps, num_same = compare(folder, bucket, partial(bucket.holds, folder=folder), deletes=deletes)
     return Plan(steps, num_same, partial(bucket.upload, folder=folder), bucket.delete)
 
 
-def plan_pull(location: Location, target: Path, *, deletes: bool) -> Plan:
+def plan_pull(bucket: Store, target: Path, *, deletes: bool) -> Plan:
     """RepositoryError if the source is no repository, BucketError if storage refuses."""
-    folder, bucket = Folder(target), store.connect(location)
+    folder = Folder(target)
     steps, num_same = compare(bucket, folder, partial(bucket.holds, folder=folder), deletes=deletes)
     return Plan(steps, num_same, partial(bucket.download, folder=folder), folder.delete)
 

@@ -27,20 +27,25 @@ def run(
     from auricle import bucket
 
     if action is Action.push:
-        plan = bucket.plan_push(Path(source), bucket.parse(target), deletes=delete)
+        plan = bucket.plan_push(Path(source), bucket.connect(target), deletes=delete)
     else:
-        plan = bucket.plan_pull(bucket.parse(source), Path(target), deletes=delete)
+        plan = bucket.plan_pull(bucket.connect(source), Path(target), deletes=delete)
     verbs = {"copy": action.value, "delete": "delete"}
+    would = "would " if dry_run else ""
     for step in plan.steps if dry_run else bucket.carry_out(plan):
-        size = "" if step.verb == "delete" else f" ({megabytes(step.size)})"
-        typer.echo(f"{'would ' if dry_run else ''}{verbs[step.verb]} {step.name}{size}")
-    copied = [step.size for step in plan.steps if step.verb == "copy"]
+        size = f" ({quantity(step.size)})" if step.verb == "copy" else ""
+        typer.echo(f"{would}{verbs[step.verb]} {step.name}{size}")
+    sizes = [step.size for step in plan.steps if step.verb == "copy"]
     typer.echo(
-        f"{'would be ' if dry_run else ''}{action.value}ed: {len(copied)} "
-        f"({megabytes(sum(copied))}), deleted: {len(plan.steps) - len(copied)}, "
-        f"already equal: {plan.num_same}"
+        f"{would}{action.value} {len(sizes)} ({quantity(sum(sizes))}), "
+        f"delete {len(plan.steps) - len(sizes)}; equal already {plan.num_same}"
     )
 
 
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+def quantity(size: float) -> str:
+    """Of bytes, as storage is billed: 12 B, 3.4 kB, 56.7 MB."""
+    units = iter(("B", "kB", "MB", "GB"))
+    unit = next(units)
+    while size >= 1000 and unit != "GB":
+        size, unit = size / 1000, next(units)
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
