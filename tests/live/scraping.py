@@ -23,12 +23,12 @@ class Page:
     def value(self, name: str, **labels: str) -> float:
         return self.values[name, frozenset(labels.items())]
 
-    def reasons(self, model: str) -> dict[str, int]:
-        """The refusals that are not 0."""
+    def errors(self, model: str) -> dict[str, int]:
+        """By reason, those that are not 0."""
         found = {}
         for (name, labels), value in self.values.items():
             known = dict(labels)
-            if name == "asr_refused_requests_total" and known["model"] == model and value:
+            if name == "asr_request_errors_total" and known["model"] == model and value:
                 found[known["reason"]] = int(value)
         return found
 

@@ -1,6 +1,8 @@
-"""The numbers on /metrics are those of what was sent."""
+"""The numbers on /metrics are those of what was sent; docs/metrics.md names all of them."""
 
-from collections.abc import Iterator
+import re
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,28 +10,61 @@ import pytest
 import tritonclient.grpc as kserve
 
 from auricle.audio import Waveform
+from auricle.serve.backend.outcomes import REASONS
+from auricle.serve.pipeline import plan_sub_batches
 from auricle.server import Server
+from auricle.spec import Choices
+from tests.conftest import ROOT
 from tests.live.asking import Asker, audio
 from tests.live.conftest import StartServer
-from tests.live.scraping import scrape_after
+from tests.live.scraping import scrape, scrape_after
 from tests.live.test_bad_input import BAD
 
 pytestmark = pytest.mark.triton
 
 LENGTHS = (1600, 8000, 24000, 40001)
 REFUSED_BY_TRITON = {"wrong dtype", "three axes"}  # they never reach the model
+LONG = np.random.default_rng(0).normal(0, 0.1, 50 * 16000).astype(np.float32)
+PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+PENDING = "nv_inference_pending_request_count"
+MakeAsker = Callable[[Server, str], Asker]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(start_server: StartServer, demo_repository: Path) -> Server:
     """A fresh one: every counter is at 0."""
     return start_server(demo_repository)
 
 
+@pytest.fixture(scope="module")
+def batching_server(
+    start_server: StartServer, demo_repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Server:
+    """One instance that takes one request at a time, with sub-batches of four."""
+    folder = tmp_path_factory.mktemp("batching") / "demo"
+    shutil.copytree(demo_repository / "demo", folder)
+    text = (folder / "config.pbtxt").read_text()
+    text = re.sub(r"count: \d+", "count: 1", text)
+    text = re.sub(r"preferred_batch_size: \d+", "preferred_batch_size: 1", text)
+    for name, value in {"max_sub_batch": "4", "max_padding": "0.5"}.items():
+        pattern = rf'(key: "{name}"\s+value \{{\s+string_value: ")[^"]*'
+        text, count = re.subn(pattern, rf"\g<1>{value}", text)
+        assert count == 1
+    (folder / "config.pbtxt").write_text(text)
+    return start_server(folder.parent)
+
+
 @pytest.fixture
-def client(server: Server) -> Iterator[kserve.InferenceServerClient]:
-    with kserve.InferenceServerClient(server.grpc_address) as connected:
-        yield connected
+def make_asker() -> Iterator[MakeAsker]:
+    clients = []
+
+    def make(server: Server, model: str) -> Asker:
+        clients.append(kserve.InferenceServerClient(server.grpc_address))
+        return Asker(clients[-1], model)
+
+    yield make
+    for client in clients:
+        client.close()
 
 
 def noise(num_samples: int) -> Waveform:
@@ -37,24 +72,22 @@ def noise(num_samples: int) -> Waveform:
 
 
 @pytest.mark.parametrize("model", ["demo", "demo-bls", "demo-ctc"])
-def test_metrics_count_what_was_sent(
-    server: Server, client: kserve.InferenceServerClient, model: str
-) -> None:
-    asker = Asker(client, model)
+def test_metrics_count_what_was_sent(server: Server, make_asker: MakeAsker, model: str) -> None:
+    asker = make_asker(server, model)
     sent = [asker.send(audio([noise(length)])) for length in LENGTHS * 5]
     sent.append(asker.send(audio([noise(length) for length in LENGTHS])))
     for each in sent:
         each.result(60)
-    bad = {kind: inputs for kind, (inputs, _) in BAD.items() if kind not in REFUSED_BY_TRITON}
-    for inputs in bad.values():
+    bad = [inputs for kind, (inputs, _) in BAD.items() if kind not in REFUSED_BY_TRITON]
+    for inputs in bad:
         assert asker.send(inputs).exception(60)
     for parameters in ({"asr_sample_rate": 8000}, {"asr_beem": 4}):
         assert asker.send(audio([noise(1600)]), parameters=parameters).exception(60)
-    page = scrape_after(server, model, 21 + 10)
+    page = scrape_after(server, model, 21 + len(bad) + 2)
     assert page.value("asr_utterances_total", model=model) == 24
     seconds = 6 * sum(LENGTHS) / 16000
     assert page.value("asr_audio_seconds_total", model=model) == pytest.approx(seconds, abs=1e-6)
-    assert page.reasons(model) == {
+    assert page.errors(model) == {
         "amplitude": 3,
         "empty": 2,
         "lengths": 2,
@@ -62,3 +95,56 @@ def test_metrics_count_what_was_sent(
         "too_long": 1,
         "unknown_parameter": 1,
     }
+    assert (
+        page.value("nv_inference_request_success", model=model, version="1") == 31
+    )  # the errors too
+
+
+def test_batch_fill_is_that_of_the_plan(batching_server: Server, make_asker: MakeAsker) -> None:
+    asker, before = make_asker(batching_server, "demo"), scrape(batching_server)
+    asker.send(audio([noise(length) for length in LENGTHS])).result(60)
+    choices = Choices(max_sub_batch=4, max_padding=0.5)
+    plan = plan_sub_batches(LENGTHS, choices, 16000)
+    padded = sum(max(LENGTHS[row] for row in rows) * len(rows) for rows in plan)
+    requests = before.value("asr_requests_total", model="demo") + 1
+    page = scrape_after(batching_server, "demo", int(requests))
+    assert len(plan) < len(LENGTHS)
+    assert page.value("asr_encoder_runs_total", model="demo") == len(plan)
+    assert page.value("asr_padding_seconds_total", model="demo") == pytest.approx(
+        (padded - sum(LENGTHS)) / 16000, abs=1e-6
+    )
+
+
+def test_waiting_and_expired_requests_show_in_tritons_own_numbers(
+    batching_server: Server, make_asker: MakeAsker
+) -> None:
+    asker, before = make_asker(batching_server, "demo"), scrape(batching_server)
+    labels = {"model": "demo", "version": "1"}
+    sent = [asker.send(audio([LONG])) for _ in range(4)]
+    late = asker.send(audio([LONG]), timeout_us=1000)
+    pending = [0.0]
+    while not sent[-1].answer.done():
+        pending.append(scrape(batching_server).value(PENDING, **labels))
+    assert late.exception(60)
+    requests = before.value("asr_requests_total", model="demo") + 4
+    page = scrape_after(batching_server, "demo", int(requests))
+    assert 2 <= max(pending) <= 5
+    assert page.value("nv_inference_request_failure", reason="REJECTED", **labels) == 1
+    waited = "nv_inference_queue_duration_us"
+    assert page.value(waited, **labels) > before.value(waited, **labels) + 50_000
+
+
+def test_the_docs_name_every_metric_of_ours_and_no_other(server: Server) -> None:
+    named = set(re.findall(r"\basr_\w+_total\b", PAGE))
+    assert named == {name for name in scrape(server).names() if name.startswith("asr_")}
+
+
+def test_the_docs_name_every_reason_and_no_other() -> None:
+    table = PAGE.split("| reason |")[1].split("\n\n")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == set(REASONS)
+
+
+def test_every_metric_of_triton_that_the_docs_name_is_there(server: Server) -> None:
+    gpu_or_newer = PAGE.split("## What this Triton lacks")[1]
+    named = set(re.findall(r"\bnv_\w+", PAGE.replace(gpu_or_newer, "")))
+    assert named <= scrape(server).names()

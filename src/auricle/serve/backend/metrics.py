@@ -20,7 +20,7 @@ LOGGER = logging.getLogger(__name__)
 PERIOD_S = 0.5  # how old a number may be; a scrape comes every few seconds
 FAMILIES = {
     "asr_requests_total": "Requests that reached the model.",
-    "asr_refused_requests_total": "Requests without a transcript, by reason.",
+    "asr_request_errors_total": "Requests answered with an error, by reason.",
     "asr_utterances_total": "Utterances transcribed.",
     "asr_audio_seconds_total": "Seconds of audio transcribed.",
     "asr_encoder_runs_total": "Runs of the encoder, each over one sub-batch.",
@@ -35,10 +35,10 @@ class Series(NamedTuple):
     reason: Reason | None = None
 
 
-REFUSED = "asr_refused_requests_total"
+ERRORS = "asr_request_errors_total"
 SERIES = [
-    *(Series(family) for family in FAMILIES if family != REFUSED),
-    *(Series(REFUSED, reason) for reason in REASONS),
+    *(Series(family) for family in FAMILIES if family != ERRORS),
+    *(Series(ERRORS, reason) for reason in REASONS),
 ]
 
 
@@ -75,13 +75,14 @@ class Meter:
         self.add(Series("asr_audio_seconds_total"), sum(each.seconds for each in heard))
         for outcome in outcomes:
             if outcome.error:
-                self.add(Series(REFUSED, reason_of(outcome.error)), 1)
+                self.add(Series(ERRORS, reason_of(outcome.error)), 1)
 
     def close(self) -> None:
         """Leave the page when the last instance does; a metric goes before its family."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._send()
         self._metrics.clear()
         self._families.clear()
 
@@ -100,9 +101,12 @@ class Meter:
 
     def _send_on(self) -> None:
         while not self._closing.wait(PERIOD_S):
-            for series, amount in self._take().items():
-                if amount and series in self._metrics:
-                    self._metrics[series].increment(amount)
+            self._send()
+
+    def _send(self) -> None:
+        for series, amount in self._take().items():
+            if amount and series in self._metrics:
+                self._metrics[series].increment(amount)
 
     def _take(self) -> dict[Series, float]:
         with self._lock:

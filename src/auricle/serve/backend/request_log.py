@@ -13,7 +13,7 @@ from auricle.serve.backend.outcomes import Outcome, reason_of
 VARIABLE = "AURICLE_LOG_REQUESTS"
 Mode = Literal["0", "1", "text"]
 STDOUT = 1
-MAX_CHARS = 500  # of what a caller chose: a line stays below the 4096 bytes that a pipe keeps whole
+MAX_CHARS = 256  # of what a caller chose; a pipe keeps lines of up to 4096 bytes whole
 
 
 @dataclass(frozen=True)
