@@ -24,7 +24,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServ
         pytest.skip(str(error))
     with contextlib.ExitStack() as servers:
 
-        def start(*repositories: Path) -> Server:
+        def start(*repositories: Path | str) -> Server:
             log_file = tmp_path_factory.mktemp("triton") / "triton.log"
             options = Options(repositories, ports=free_ports(), log_file=log_file)
             return servers.enter_context(serve(options))

@@ -82,8 +82,8 @@ def serve(options: Options) -> Iterator[Server]:
         process = start(plan, options)
         ending.callback(stop, process, options.stop_timeout_s + STOP_MARGIN_S)
         wait_until_ready(process, plan, options)
-        models = control.ready_names(local_endpoint(options))
-        yield Server(process, options, tuple(models), time.monotonic() - started)
+        models = find_models(options)
+        yield Server(process, options, models, time.monotonic() - started)
 
 
 def prepare(options: Options) -> Plan:
@@ -167,6 +167,14 @@ def wait_until_ready(process: subprocess.Popen[bytes], plan: Plan, options: Opti
     raise ServerError(
         f"tritonserver was not ready within {options.start_timeout_s:g} s{why(options)}"
     )
+
+
+def find_models(options: Options) -> tuple[str, ...]:
+    """What is ready; ServerError if that is none, for good."""
+    models = control.ready_names(local_endpoint(options))
+    if not models and options.loads is None:
+        raise ServerError(f"there is no model in {', '.join(options.remote)}")
+    return tuple(models)
 
 
 def why(options: Options) -> str:

@@ -20,6 +20,9 @@ CAUSES = {
         "there is no such bucket, or the storage refuses AWS_ACCESS_KEY_ID and "
         "AWS_SECRET_ACCESS_KEY; look with `aws s3 ls`"
     ),
+    r"repository path is not a valid directory": (
+        "nothing lies there; `auricle repo push` fills a bucket"
+    ),
     r"No module named '(?P<what>[\w.]+)'": (
         "the environment that runs auricle lacks the package {what}; install it there"
     ),
