@@ -45,6 +45,15 @@ def test_lines_fit_and_commands_stay_whole(two: list[Section]) -> None:
     assert any("`run this one command as it is`" in line for line in lines)
 
 
+@pytest.mark.parametrize("target", ["auto", "laptop"])
+def test_auto_says_what_it_left_out(
+    target: str, two: list[Section], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "missing_tools", lambda: {doctor.Target.gpu: "nvidia-smi"})
+    said = "Not looked at, for want of nvidia-smi: --target gpu" in run("--target", target).stdout
+    assert said is (target == "auto")
+
+
 def test_json_says_the_same(two: list[Section]) -> None:
     report = json.loads(run("--json").stdout)
     assert report["counts"] == {"ok": 1, "warn": 1, "FAIL": 0}

@@ -46,6 +46,7 @@ def engine(version: str) -> Answer:
         (NO_DAEMON, Level.FAIL, "systemctl start docker"),
         (NO_RIGHTS, Level.FAIL, "usermod -aG docker"),
         (engine("20.10.24+dfsg1"), Level.FAIL, "install Docker Engine"),
+        (Answer(0, '{"Client":{"Version":"4.3.1"}}', ""), Level.FAIL, "install Docker Engine"),
         (engine("24.0.9"), Level.FAIL, "install Docker Engine"),
         (engine("25.0.0"), Level.OK, ""),
         (engine("26.1.5+dfsg1"), Level.OK, ""),

@@ -27,6 +27,7 @@ def examine(table: str, tag: str = "26.09") -> dict[str, Finding]:
 def test_devices_are_read_from_the_table() -> None:
     assert gpu.parse_devices(H200) == [Device((580, 82, 7), "NVIDIA H200", (9, 0), "143771 MiB")]
     assert len(gpu.parse_devices(TWO_T4)) == 2
+    assert gpu.parse_devices(f"a warning in one line\n{H200}") == gpu.parse_devices(H200)
 
 
 def test_a_new_driver_and_gpu_pass() -> None:

@@ -39,7 +39,7 @@ def test_a_free_port_is_fine() -> None:
 def test_a_taken_port_says_by_whom_and_what_to_do(listener: str | None) -> None:
     finding = machine.check_port(8000, "http", "Address already in use", listener)
     assert finding.level is Level.FAIL
-    assert (listener or "`docker ps`") in finding.found
+    assert (listener or "`sudo ss -ltnp`") in finding.found
     assert "--http-port" in finding.advice
     assert "AURICLE_HTTP_PORT" in finding.advice
 

@@ -164,8 +164,7 @@ def explain_refusal(error: "ClientError", location: Location) -> BucketError:
     code = error.response.get("Error", {}).get("Code", "")
     if code == "NoSuchBucket":
         return BucketError(
-            f"there is no bucket {location.bucket!r} for {location}; create it "
-            f"(`aws s3 mb s3://{location.bucket}`), or correct the name"
+            f"there is no bucket {location.bucket!r} for {location}; create it, or correct the name"
         )
     if code in REFUSED_KEYS:
         return BucketError(f"the credentials for {location} are refused ({code}); {CREDENTIALS}")

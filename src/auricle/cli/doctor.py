@@ -51,6 +51,8 @@ def run(
     else:
         for section in sections:
             typer.echo("\n".join([section.title, *map(render, section.findings), ""]))
+        for other, tool in doctor.missing_tools().items() if target is Target.auto else ():
+            typer.echo(f"Not looked at, for want of {tool}: --target {other.value}")
         typer.echo(", ".join(f"{count} {level}" for level, count in counts.items()))
     if counts["FAIL"]:
         raise typer.Exit(EXIT_FAILED)

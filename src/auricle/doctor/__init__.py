@@ -11,7 +11,7 @@ from auricle.doctor import containers, gpu, laptop, machine
 from auricle.doctor.finding import Finding, Level
 from auricle.doctor.releases import DEFAULT_TAG
 
-__all__ = ["DEFAULT_TAG", "Finding", "Level", "Section", "Target", "examine"]
+__all__ = ["DEFAULT_TAG", "Finding", "Level", "Section", "Target", "examine", "missing_tools"]
 
 
 class Target(str, Enum):
@@ -21,6 +21,9 @@ class Target(str, Enum):
     laptop = "laptop"
     docker = "docker"
     gpu = "gpu"
+
+
+TOOLS = {Target.docker: "docker", Target.gpu: "nvidia-smi"}
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,9 @@ def examine(target: Target, triton_tag: str) -> list[Section]:
 
 
 def find_targets() -> set[Target]:
-    found = {Target.laptop}
-    if which("docker"):
-        found.add(Target.docker)
-    if which("nvidia-smi"):
-        found.add(Target.gpu)
-    return found
+    return {Target.laptop, *TOOLS} - missing_tools().keys()
+
+
+def missing_tools() -> dict[Target, str]:
+    """What `auto` does not look at, and the program for want of which."""
+    return {target: tool for target, tool in TOOLS.items() if which(tool) is None}

@@ -71,7 +71,7 @@ def parse_engine(info: str) -> Engine:
         root=Path(facts.get("DockerRootDir") or "/var/lib/docker"),
         runtimes=tuple(facts.get("Runtimes") or ()),
         security=tuple(facts.get("SecurityOptions") or ()),
-        devices=tuple(device["ID"] for device in facts.get("DiscoveredDevices") or ()),
+        devices=tuple(device.get("ID", "") for device in facts.get("DiscoveredDevices") or ()),
     )
 
 
@@ -89,7 +89,7 @@ def check_engine(answer: Answer | None) -> Finding:
         )
     if not answer.is_ok:
         return fail("Docker", answer.complaint, "start it: `sudo systemctl start docker`")
-    found = json.loads(answer.stdout)["Server"]["Version"]
+    found = (json.loads(answer.stdout).get("Server") or {}).get("Version", "of another kind")
     if numbers(found) < MIN_ENGINE:
         return fail(
             "Docker",

@@ -1,5 +1,6 @@
 """What the GPU stack needs: a driver and a GPU that the Triton image knows, and Docker's way in."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
@@ -65,7 +66,7 @@ def parse_devices(table: str) -> list[Device]:
     rows = [[cell.strip() for cell in line.split(",")] for line in table.splitlines()]
     return [
         Device(numbers(driver), name, numbers(capability), memory)
-        for driver, name, capability, memory in rows
+        for driver, name, capability, memory in (row for row in rows if len(row) == 4)
     ]
 
 
@@ -138,7 +139,7 @@ def image_name(tag: str) -> str:
 
 
 def numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
+    return tuple(int(part) for part in re.findall(r"\d+", version))
 
 
 def dotted(version: tuple[int, ...]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from auricle.access import cache_folder
 from auricle.doctor.finding import Finding, fail, ok, refused, tried, warn
-from auricle.doctor.machine import check_disk, free_disk
+from auricle.doctor.machine import check_disk, free_disk, gib
 from auricle.errors import ServerError
 from auricle.server import host, locate
 from auricle.server.command import SHM_BYTES
@@ -71,7 +71,7 @@ def check_package(name: str, version: str | None) -> Finding:
 def check_shared_memory(total: int, free: int) -> Finding:
     """Bytes of /dev/shm."""
     subject, each = str(host.SHARED_MEMORY), 2 * SHM_BYTES
-    found = f"{free >> 20} MiB free of {total >> 20} MiB: room for {free // each} model instances"
+    found = f"{gib(free)} free of {gib(total)}: room for {free // each} model instances"
     advice = (
         "in a container pass --shm-size=1g (compose: shm_size), elsewhere `sudo mount -o "
         f"remount,size=1g {host.SHARED_MEMORY}`"

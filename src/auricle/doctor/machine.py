@@ -12,6 +12,7 @@ from auricle.server.ports import LOOPBACK, Ports, refusal
 MIN_MEMORY = 2 << 30  # a server of the demo with two instances holds 0.7 GiB, a 30 M one more
 PROC = Path("/proc")
 LISTENS = "0A"  # a state in /proc/net/tcp
+BEHIND = {"docker-proxy": "a container: `docker ps` says which"}
 
 
 @dataclass(frozen=True)
@@ -58,10 +59,7 @@ def check_port(port: int, protocol: str, reason: str | None, listener: str | Non
     subject = f"port {port}"
     if reason is None:
         return ok(subject, f"free ({protocol})")
-    if listener:
-        found = f"taken by {listener}"
-    else:
-        found = f"{reason}: perhaps a container (`docker ps`), or another user's process"
+    found = f"taken by {listener}" if listener else f"{reason}; `sudo ss -ltnp` says by whom"
     option = f"--{protocol}-port, for compose AURICLE_{protocol.upper()}_PORT"
     return fail(subject, found, f"stop what listens there, or choose another port: {option}")
 
@@ -96,7 +94,7 @@ def read_listeners() -> Iterator[tuple[int, str]]:
             if inode in ports:
                 process = link.parents[1]
                 name = (process / "comm").read_text().strip()
-                yield ports[inode], f"{name} (process {process.name})"
+                yield ports[inode], BEHIND.get(name, f"{name} (process {process.name})")
         except OSError:  # it has ended meanwhile
             continue
 
