@@ -10,7 +10,7 @@ from auricle.doctor.containers import Docker, Engine
 from auricle.doctor.finding import Level
 from auricle.doctor.shell import Answer
 
-HANGS = Answer(None, "", "")
+HANGS = Answer(None, "", "no answer within 4 s")
 NO_DAEMON = Answer(
     1,
     '{"Client":{"Version":"28.2.2"},"Server":null}\n',

@@ -11,6 +11,7 @@ from auricle.doctor.shell import Answer
 # In the form of `nvidia-smi --query-gpu=... --format=csv,noheader`.
 H200 = "580.82.07, NVIDIA H200, 9.0, 143771 MiB\n"
 TWO_T4 = "535.183.01, Tesla T4, 7.5, 15360 MiB\n" * 2
+GEFORCE = "550.120, NVIDIA GeForce RTX 4090, 8.9, 24564 MiB\n"
 V100 = "580.82.07, Tesla V100-SXM2-16GB, 7.0, 16384 MiB\n"
 NO_DRIVER = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that "
@@ -35,13 +36,15 @@ def test_a_new_driver_and_gpu_pass() -> None:
     assert {findings[name].level for name in ("Triton tag", "driver", "GPU 0")} == {Level.OK}
 
 
-def test_a_driver_for_cuda_12_is_too_old_for_cuda_13_and_hears_which_tag_fits() -> None:
-    findings = examine(TWO_T4)
-    assert findings["driver"].level is Level.FAIL
-    assert "needs 580 or newer" in findings["driver"].found
-    assert "--triton-tag 25.07" in findings["driver"].advice
-    assert findings["GPU 1"].level is Level.OK
-    assert examine(TWO_T4, "25.07-py3")["driver"].level is Level.OK
+@pytest.mark.parametrize(("table", "level"), [(TWO_T4, Level.WARN), (GEFORCE, Level.FAIL)])
+def test_a_driver_for_cuda_12_is_old_for_cuda_13_and_hears_which_tag_fits(
+    table: str, level: Level
+) -> None:
+    finding = examine(table)["driver"]
+    assert finding.level is level
+    assert "needs 580 or newer" in finding.found
+    assert "--triton-tag 25.07" in finding.advice
+    assert examine(table, "25.07-py3")["driver"].level is Level.OK
 
 
 def test_a_gpu_before_turing_is_refused_from_25_10_on() -> None:
@@ -63,7 +66,7 @@ def test_an_unknown_tag_is_a_warning_and_compares_nothing() -> None:
         (None, "no nvidia-smi"),
         (Answer(9, NO_DRIVER, ""), "couldn't communicate"),
         (Answer(0, "", ""), "no GPU"),
-        (Answer(None, "", ""), "no answer"),
+        (Answer(None, "", "no answer within 15 s"), "no answer"),
     ],
 )
 def test_a_driver_that_does_not_answer_fails(smi: Answer | None, found: str) -> None:

@@ -41,4 +41,4 @@ def test_auto_looks_where_tools_are(tmp_path: Path, no_programs: None) -> None:
 
 
 def test_without_anything_a_gpu_host_needs_a_driver(no_programs: None) -> None:
-    assert gpu.read("26.09") == Reading(smi=None, tools=frozenset(), has_image=False)
+    assert gpu.read("26.09", None) == Reading(smi=None, tools=frozenset(), has_image=False)

@@ -41,7 +41,8 @@ def examine(target: Target, triton_tag: str) -> list[Section]:
         docker = containers.read()
         sections.append(Section("In containers: docker compose up", containers.examine(docker)))
         if Target.gpu in wanted:
-            findings = gpu.examine(gpu.read(triton_tag), docker.engine, triton_tag)
+            reading = gpu.read(triton_tag, docker.engine)
+            findings = gpu.examine(reading, docker.engine, triton_tag)
             sections.append(Section("On the GPU: docker-compose.gpu.yml", findings))
     return sections
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,13 +41,15 @@ class Docker:
 
 
 def read() -> Docker:
-    version = ask("docker", "version", "--format", "{{json .}}")
-    return Docker(
-        version,
-        compose=ask("docker", "compose", "version", "--short"),
-        buildx=ask("docker", "buildx", "version"),
-        engine=read_engine() if version and version.is_ok else None,
+    commands = (
+        ("docker", "version", "--format", "{{json .}}"),
+        ("docker", "compose", "version", "--short"),
+        ("docker", "buildx", "version"),
     )
+    with ThreadPoolExecutor() as pool:  # so that an engine that hangs is waited for once
+        version, compose, buildx = pool.map(lambda command: ask(*command), commands)
+    engine = read_engine() if version and version.is_ok else None
+    return Docker(version, compose, buildx, engine)
 
 
 def examine(docker: Docker) -> list[Finding]:
@@ -103,7 +106,7 @@ def check_compose(answer: Answer | None) -> Finding:
     """answer: of `docker compose version --short`."""
     advice = "install it: https://docs.docker.com/compose/install/linux/"
     if answer is None or not answer.is_ok:
-        return fail("compose", "docker has no plugin compose", advice)
+        return fail("compose", plugin_complaint(answer, "compose"), advice)
     found = answer.stdout.strip().removeprefix("v")
     if numbers(found) < MIN_COMPOSE:
         return fail("compose", f"{found}, but {dotted(MIN_COMPOSE)} or newer is needed", advice)
@@ -115,10 +118,16 @@ def check_buildx(answer: Answer | None) -> Finding:
     if answer is None or not answer.is_ok:
         return warn(
             "buildx",
-            "docker has no plugin buildx",
+            plugin_complaint(answer, "buildx"),
             "to build the images install it: https://docs.docker.com/build/install-buildx/",
         )
     return ok("buildx", answer.stdout.split()[1].removeprefix("v"))
+
+
+def plugin_complaint(answer: Answer | None, plugin: str) -> str:
+    if answer and answer.status is None:
+        return answer.complaint
+    return f"docker has no plugin {plugin}"
 
 
 def check_users(engine: Engine) -> Finding:

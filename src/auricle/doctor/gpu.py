@@ -15,6 +15,10 @@ QUERY = "driver_version,name,compute_cap,memory.total"
 DRIVERS = "https://docs.nvidia.com/datacenter/tesla/driver-installation-guide/"
 TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/"
 CONFIGURE = "`sudo nvidia-ctk runtime configure --runtime=docker && sudo systemctl restart docker`"
+SMI_TIMEOUT_S = 15.0  # without the persistence daemon it wakes every GPU first
+# What is no GPU of a data centre. Those may run newer CUDA on an older driver:
+# https://docs.nvidia.com/deploy/cuda-compatibility/forward-compatibility.html
+FOR_DESKTOPS = re.compile("GeForce|GTX|RTX|Quadro|TITAN")
 TOOLS = ("nvidia-ctk", "nvidia-container-runtime-hook")
 CDI_FOLDERS = (Path("/etc/cdi"), Path("/var/run/cdi"))
 
@@ -38,11 +42,14 @@ class Reading:
     has_image: bool
 
 
-def read(tag: str) -> Reading:
+def read(tag: str, engine: Engine | None) -> Reading:
+    """engine: None if Docker does not answer, and is not to be asked again."""
     described = any(path for folder in CDI_FOLDERS for path in folder.glob("nvidia*"))
-    image = ask("docker", "image", "inspect", "--format", "{{.Id}}", image_name(tag))
+    inspect = ("docker", "image", "inspect", "--format", "{{.Id}}", image_name(tag))
+    image = ask(*inspect) if engine else None
+    query = ("nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader")
     return Reading(
-        smi=ask("nvidia-smi", f"--query-gpu={QUERY}", "--format=csv,noheader"),
+        smi=ask(*query, timeout_s=SMI_TIMEOUT_S),
         tools=frozenset(name for name in TOOLS if which(name)) | ({"cdi"} if described else set()),
         has_image=bool(image and image.is_ok),
     )
@@ -95,12 +102,15 @@ def check_driver(smi: Answer | None, devices: list[Device], release: Release | N
     driver = devices[0].driver
     if release is None or driver >= release.min_driver:
         return ok("driver", dotted(driver))
-    return fail(
-        "driver",
+    found = (
         f"{dotted(driver)}, but CUDA {release.cuda} of {release.tag} needs "
-        f"{dotted(release.min_driver)} or newer",
-        f"install a newer driver, {DRIVERS}{or_other_tag(devices[0])}",
+        f"{dotted(release.min_driver)} or newer"
     )
+    advice = f"install a newer driver, {DRIVERS}{or_other_tag(devices[0])}"
+    if any(FOR_DESKTOPS.search(device.name) for device in devices):
+        return fail("driver", found, advice)
+    found += "; a data centre's GPU may do with it, by the image's forward compatibility"
+    return warn("driver", found, advice)
 
 
 def check_device(index: int, device: Device, release: Release | None) -> Finding:

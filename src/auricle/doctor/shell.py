@@ -26,14 +26,13 @@ class Answer:
     @property
     def complaint(self) -> str:
         """One line of what it says against us."""
-        if self.status is None:
-            return f"no answer within {TIMEOUT_S:g} s"
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
         return lines[-1].strip() if lines else f"exit code {self.status}"
 
 
-def ask(*command: str) -> Answer | None:
-    """None if there is no such program."""
+def ask(*command: str, timeout_s: float | None = None) -> Answer | None:
+    """None if there is no such program.  timeout_s: TIMEOUT_S if none is given."""
+    timeout_s = timeout_s or TIMEOUT_S
     if shutil.which(command[0]) is None:
         return None
     process = subprocess.Popen(
@@ -47,10 +46,10 @@ def ask(*command: str) -> Answer | None:
         start_new_session=True,  # docker's plugins are processes of their own, to be ended with it
     )
     try:
-        stdout, stderr = process.communicate(timeout=TIMEOUT_S)
+        stdout, stderr = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        return Answer(None, "", "")
+        return Answer(None, "", f"no answer within {timeout_s:g} s")
     return Answer(process.returncode, stdout, stderr)
