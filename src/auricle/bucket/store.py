@@ -13,9 +13,12 @@ from auricle.bucket.location import Location, parse
 from auricle.errors import AuricleError, BucketError, UnreachableError
 
 if TYPE_CHECKING:
+    from boto3.s3.transfer import TransferConfig
     from botocore.client import BaseClient
     from botocore.exceptions import ClientError
 
+JOBS = 4  # files at once: hides the round trips, and leaves a line free for others
+PARTS = 4  # of a big file at once
 CHECKSUM = "sha256"  # the name of our metadata: x-amz-meta-sha256
 CREDENTIALS = (
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN where keys are "
@@ -29,6 +32,7 @@ REFUSED_RIGHTS = {"AccessDenied", "AllAccessDisabled", "403"}
 class Store:
     location: Location
     client: "BaseClient"
+    transfer: "TransferConfig"
 
     def __str__(self) -> str:
         return str(self.location)
@@ -72,7 +76,9 @@ class Store:
         path = folder.root / name
         metadata = {"Metadata": {CHECKSUM: digest(path, CHECKSUM)}}
         with path.open("rb") as file, told(self.location):
-            self.client.upload_fileobj(file, **self.object(name), ExtraArgs=metadata)
+            self.client.upload_fileobj(
+                file, **self.object(name), ExtraArgs=metadata, Config=self.transfer
+            )
 
     def download(self, name: str, folder: Folder) -> None:
         if name.endswith("/"):
@@ -81,7 +87,9 @@ class Store:
         with told(self.location), folder.draft(name) as draft:
             stored = self.client.head_object(**self.object(name))["Metadata"].get(CHECKSUM)
             with draft.open("wb") as file:
-                self.client.download_fileobj(**self.object(name), Fileobj=file)
+                self.client.download_fileobj(
+                    **self.object(name), Fileobj=file, Config=self.transfer
+                )
             arrived = digest(draft, CHECKSUM)
             if stored and stored != arrived:
                 raise BucketError(
@@ -102,6 +110,7 @@ def connect(url: str) -> Store:
     location = parse(url)
     try:
         import boto3
+        from boto3.s3.transfer import TransferConfig
         from botocore.config import Config
     except ImportError as error:
         raise BucketError(
@@ -110,6 +119,7 @@ def connect(url: str) -> Store:
         ) from error
     config = Config(
         connect_timeout=10,
+        max_pool_connections=JOBS * PARTS,
         retries={"mode": "standard", "total_max_attempts": 3},
         # boto3's newer checksums are unknown to older servers; ours goes with every object.
         request_checksum_calculation="when_required",
@@ -120,7 +130,7 @@ def connect(url: str) -> Store:
             client = boto3.Session().client("s3", endpoint_url=location.endpoint, config=config)
     except ValueError as error:  # an address that botocore cannot read
         raise BucketError(f"{location} cannot be used: {error}") from error
-    return Store(location, client)
+    return Store(location, client, TransferConfig(max_concurrency=PARTS))
 
 
 def check_name(name: str, location: Location) -> None:

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from auricle.bucket.folder import Folder
-from auricle.bucket.store import Store
+from auricle.bucket.store import JOBS, Store
 from auricle.errors import RepositoryError
 
-JOBS = 4  # requests at once: hides the round trips, and leaves a line free for others
 CONFIG, FACTS = "config.pbtxt", "pipeline.json"
 FOLDERS = 100  # the stage of empty folders: deletions before it may have removed them
 
