@@ -146,6 +146,21 @@ def test_a_dead_triton_ends_the_command(repository: Path) -> None:
         assert group_members(command.triton) == []
 
 
+def test_a_dead_stub_ends_the_command(repository: Path) -> None:
+    with serving(repository) as command:
+        os.kill(children(command.triton)[0], signal.SIGKILL)
+        assert command.process.wait(20) == 1  # 2 looks, and Triton's timeout of 10 s
+        assert group_members(command.triton) == []
+
+
+def test_a_dead_stub_is_reported(repository: Path, tmp_path: Path) -> None:
+    options = Options([repository], ports=free_ports(), log_file=tmp_path / "log", stop_timeout_s=1)
+    with serve(options) as server:
+        os.kill(children(server.process.pid)[0], signal.SIGKILL)
+        with pytest.raises(ServerError, match="the process of a Python model died"):
+            server.wait()
+
+
 def test_a_dead_triton_is_reported(repository: Path, tmp_path: Path) -> None:
     options = Options([repository], ports=free_ports(), log_file=tmp_path / "log")
     with serve(options) as server:

@@ -23,6 +23,7 @@ Parameter = str | int | float | bool
 Answer = TypeVar("Answer")
 
 QUICK_S = 10.0  # for what a server knows without working
+UNLOADED = "has no available versions"  # said of a model in its reload, and of all at a stop
 RESTRICTED = "restricted, expecting header"  # Triton's words; gRPC says UNAVAILABLE, HTTP 403
 
 CHANNEL = [  # gRPC's own wait before it reconnects grows to 120 s; a restarted server is soon back
@@ -123,6 +124,8 @@ class Transport:
         except self._kserve.InferenceServerException as error:
             if RESTRICTED in error.message():
                 raise access.refusal(self._url, key_was_sent=bool(self._key)) from error
+            if UNLOADED in error.message():
+                raise BusyError(f"the server at {self._url} cannot answer now: {error}") from error
             raise _translate(error.status(), error.message(), self._url) from error
         except self._lost as error:
             raise UnreachableError(f"no server answers at {self._url}: {error}") from error

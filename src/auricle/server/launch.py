@@ -18,12 +18,13 @@ from typing import IO, TextIO
 
 from auricle import access
 from auricle.errors import ServerError, UnreachableError
-from auricle.server import command, control, hardening, host, layout, locate, log, repository
+from auricle.server import command, control, hardening, host, layout, locate, log, repository, stubs
 from auricle.server.http import Endpoint
 from auricle.server.options import Options
 from auricle.server.ports import check_ports
 
 POLL_S = 0.05
+LOOK_S = 2.0
 STOP_MARGIN_S = 2.0  # what Triton gets beyond its own timeout before it is killed
 
 
@@ -63,9 +64,18 @@ class Server:
         return f"{self.options.host}:{self.options.ports.metrics}"
 
     def wait(self) -> None:
-        """Block while it serves; ServerError when it ends, for nobody asked it to."""
-        status = self.process.wait()
-        raise ServerError(f"tritonserver ended by itself with status {status}{why(self.options)}")
+        """Block while it serves; ServerError when it or a process of a model dies."""
+        dead: set[int] = set()
+        while not dead & (dead := stubs.dead_stubs(self.process.pid)):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = self.process.wait(LOOK_S)
+                raise ServerError(
+                    f"tritonserver ended by itself with status {status}{why(self.options)}"
+                )
+        raise ServerError(
+            "the process of a Python model died, perhaps for want of memory, and Triton starts no "
+            f"other; start the server again{why(self.options)}"
+        )
 
 
 @contextlib.contextmanager
