@@ -1,3 +1,5 @@
+import importlib.metadata
+
 import pytest
 
 from auricle.doctor import laptop
@@ -24,6 +26,17 @@ def test_an_absent_package_says_how_to_install_it() -> None:
     assert finding.level is Level.FAIL
     assert "pip install 'auricle[server-cpu]'" in finding.advice
     assert laptop.check_package("onnxruntime", "1.31.1").level is Level.OK
+
+
+def test_the_package_for_gpus_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(name: str) -> str:
+        if name != "onnxruntime-gpu":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1.28.0"
+
+    monkeypatch.setattr(importlib.metadata, "version", read)
+    assert laptop.read_version("onnxruntime") == "1.28.0"
+    assert laptop.read_version("tritonclient") is None
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What `auricle serve` needs without a container: this Python and the wheel's tritonserver."""
 
+import contextlib
 import importlib.metadata
 import os
 import shutil
@@ -89,7 +90,7 @@ def read_glibc(triton: locate.Triton) -> str:
 
 
 def read_version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    for name in (package, f"{package}-gpu"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version(name)
+    return None
