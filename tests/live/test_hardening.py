@@ -1,5 +1,6 @@
 """What a real tritonserver refuses to those without its access key, over both protocols."""
 
+import asyncio
 import os
 import re
 import subprocess
@@ -15,7 +16,9 @@ import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
 from auricle import access
-from auricle.client import Client
+from auricle.client import Client, Credentials
+from auricle.client.bench import triton as bench
+from auricle.client.bench.run import Counters
 from auricle.errors import AccessError
 from auricle.server import Options, Server, free_ports, serve
 from auricle.server.http import Endpoint
@@ -169,3 +172,13 @@ def test_a_wrong_key_is_told(small_server: Server, monkeypatch: pytest.MonkeyPat
         pytest.raises(AccessError, match="did not take the access key"),
     ):
         client.models()
+
+
+def test_the_bench_reads_guarded_statistics_with_the_key_alone(reserved_server: Server) -> None:
+    async def count(credentials: Credentials) -> dict[str, Counters]:
+        async with bench.connect(reserved_server.grpc_address, "deaf", credentials) as target:
+            return await target.counters()
+
+    assert "deaf" in asyncio.run(count(Credentials()))
+    with pytest.raises(AccessError, match="did not take the access key"):
+        asyncio.run(count(Credentials(key="another")))
