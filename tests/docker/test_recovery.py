@@ -15,11 +15,13 @@ from tests.docker.conftest import StartProject
 from tests.docker.project import BALANCED, ROOT, Project
 
 pytestmark = pytest.mark.docker
-KILL_TRITON = """
-import os, pathlib, signal
-for folder in pathlib.Path("/proc").glob("[0-9]*"):
-    if (folder / "comm").read_text().strip() == "tritonserver":
-        os.kill(int(folder.name), signal.SIGKILL)
+KILL = """
+import os, pathlib, signal, sys
+processes = {
+    int(folder.name): (folder / "comm").read_text().strip()
+    for folder in pathlib.Path("/proc").glob("[0-9]*")
+}
+os.kill(next(pid for pid, name in processes.items() if name == sys.argv[1]), signal.SIGKILL)
 """
 COUNT_REQUESTS = """
 import re, urllib.request
@@ -87,15 +89,16 @@ def test_sigterm_under_load_loses_no_accepted_request(
     assert set(tally.refused.values()) <= {"StatusCode.UNAVAILABLE", "StatusCode.NOT_FOUND"}
 
 
-def test_a_killed_server_comes_back_and_resume_finishes(
-    start_project: StartProject, variables: dict[str, str], results: Path
+@pytest.mark.parametrize("process", ["tritonserver", "triton_python_b"])
+def test_a_killed_process_comes_back_and_resume_finishes(
+    start_project: StartProject, variables: dict[str, str], results: Path, process: str
 ) -> None:
     total = long_set.write(Path(variables["AURICLE_AUDIO"]), times=50)
     project = start_project(variables=variables)
     (server,) = project.containers()
     client = transcribe(project)
     wait_for_lines(results / "hypotheses.txt", 100)
-    server.exec_run(["python3", "-c", KILL_TRITON])
+    server.exec_run(["python3", "-c", KILL, process])
     said, _ = client.communicate(timeout=120)
     again = transcribe(project, "--resume")
     said_again, _ = again.communicate(timeout=120)

@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,55 +12,16 @@ from auricle.client import Client, Credentials, Patience
 from auricle.errors import AccessError, UnreachableError
 from auricle.server import Options, Server, free_ports, serve
 from auricle.server.options import Tls
+from tests.live.authority import Authority
 
 pytestmark = pytest.mark.triton
 
 AURICLE = str(Path(sys.executable).with_name("auricle"))
-NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-
-
-@dataclass(frozen=True)
-class Pair:
-    certificate: Path
-    key: Path
-
-
-@dataclass(frozen=True)
-class Authority:
-    """Signs certificates of its own folder."""
-
-    folder: Path
-
-    @property
-    def certificate(self) -> Path:
-        return self.folder / "ca.pem"
-
-    def begin(self) -> None:
-        self.folder.mkdir()
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=test authority",
-                "-keyout", self.folder / "ca.key", "-out", self.certificate)  # fmt: skip
-
-    def sign(self, name: str) -> Pair:
-        request, extensions = self.folder / f"{name}.csr", self.folder / "names"
-        pair = Pair(self.folder / f"{name}.pem", self.folder / f"{name}.key")
-        extensions.write_text(NAMES)
-        openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}",
-                "-keyout", pair.key, "-out", request)  # fmt: skip
-        openssl("x509", "-req", "-in", request, "-CA", self.certificate, "-CAcreateserial",
-                "-CAkey", self.folder / "ca.key", "-extfile", extensions,
-                "-out", pair.certificate)  # fmt: skip
-        return pair
-
-
-def openssl(*arguments: object) -> None:
-    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    made = Authority(tmp_path_factory.mktemp("tls") / "ours")
-    made.begin()
-    return made
+    return Authority(tmp_path_factory.mktemp("tls") / "ours")
 
 
 @pytest.fixture(scope="module", params=["server alone", "mutual"])
@@ -107,7 +67,6 @@ def test_a_client_without_tls_gets_no_answer(server: Server) -> None:
 
 def test_a_certificate_of_another_authority_is_not_trusted(server: Server, tmp_path: Path) -> None:
     other = Authority(tmp_path / "other")
-    other.begin()
     with pytest.raises(UnreachableError):
         transcribe(server, Credentials(ca=other.certificate))
 

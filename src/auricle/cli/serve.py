@@ -29,7 +29,10 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         ),
     ] = None,
     model_control: Annotated[
-        ModelControl, typer.Option(help="explicit: `auricle models` may load and unload.")
+        ModelControl,
+        typer.Option(
+            envvar="AURICLE_MODEL_CONTROL", help="explicit: `auricle models` may load and unload."
+        ),
     ] = ModelControl.none,
     load: Annotated[
         list[str] | None,
@@ -49,11 +52,17 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     verbose: Annotated[bool, typer.Option(help="Triton's log to stderr, not to a file.")] = False,
     tls_cert: Annotated[
-        Path | None, typer.Option(help="The certificate for gRPC over TLS, PEM.")
+        Path | None,
+        typer.Option(envvar="AURICLE_TLS_CERT", help="The certificate for gRPC over TLS, PEM."),
     ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
+    tls_key: Annotated[
+        Path | None, typer.Option(envvar="AURICLE_TLS_KEY", help="Its private key, PEM.")
+    ] = None,
     tls_ca: Annotated[
-        Path | None, typer.Option(help="Who must have signed the certificates of clients, PEM.")
+        Path | None,
+        typer.Option(
+            envvar="AURICLE_TLS_CA", help="Who must have signed the certificates of clients, PEM."
+        ),
     ] = None,
     stop_timeout: Annotated[
         int, typer.Option(min=1, help="Seconds that running requests get when it is stopped.")

@@ -74,12 +74,21 @@ ServerPort = Annotated[
     int | None, typer.Option("--server-port", show_default="8001, for http 8000")
 ]
 TlsCa = Annotated[
-    Path | None, typer.Option("--tls-ca", help="Who may sign the server's certificate: TLS.")
+    Path | None,
+    typer.Option(
+        "--tls-ca", envvar="AURICLE_TLS_CA", help="Who may sign the server's certificate: TLS."
+    ),
 ]
 TlsCert = Annotated[
-    Path | None, typer.Option("--tls-cert", help="Our own certificate, for a server that asks.")
+    Path | None,
+    typer.Option(
+        "--tls-cert", envvar="AURICLE_TLS_CERT", help="Our own certificate, for a server that asks."
+    ),
 ]
-TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="The private key of --tls-cert.")]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option("--tls-key", envvar="AURICLE_TLS_KEY", help="The private key of --tls-cert."),
+]
 ProtocolOption = Annotated[Protocol, typer.Option("--protocol", help="KServe v2 over either.")]
 ModelName = Annotated[
     str | None,
