@@ -116,6 +116,7 @@ def test_a_model_that_cannot_load_says_why_and_harms_no_other(
     assert "did not load 'broken'" in answer.stderr
     assert "lacks the package no_such_package" in answer.stderr
     assert run_models(server, "list").stdout.count("READY") == 1
+    assert local_endpoint(server.options).get("/v2/health/ready").is_ok
 
 
 def test_without_model_control_nothing_can_be_loaded(small_server: Server) -> None:

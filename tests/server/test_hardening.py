@@ -32,6 +32,15 @@ def test_models_are_fixed_unless_asked_for(loads: list[str] | None, mode: str) -
     assert hardening.needed_flags(Options([], loads=loads))["model-control-mode"] == mode
 
 
+def test_a_server_of_changing_models_is_ready_without_one_of_them() -> None:
+    assert hardening.wished_flags(Options([]))["strict-readiness"] == "true"
+    assert hardening.wished_flags(Options([], loads=["*"]))["strict-readiness"] == "false"
+
+
+def test_the_size_of_a_request_is_stated() -> None:
+    assert hardening.wished_flags(Options([]))["http-max-input-size"] == str(64 * 1024 * 1024)
+
+
 def test_clients_are_asked_for_certificates_where_somebody_may_sign_them(tls: Tls) -> None:
     assert "grpc-use-ssl" in hardening.tls_flags(Tls(tls.certificate, tls.key))
     assert "grpc-use-ssl-mutual" in hardening.tls_flags(tls)

@@ -59,5 +59,6 @@ def show(models: "Sequence[Model]", *, as_json: bool) -> None:
         return
     table = Table("model", "version", "state", "reason", box=None)
     for model in models:
-        table.add_row(model.name, model.version, model.state or "never loaded", model.reason)
+        reason = model.reason.partition("\n")[0]
+        table.add_row(model.name, model.version, model.state or "never loaded", reason)
     Console().print(table)

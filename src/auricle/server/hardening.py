@@ -51,7 +51,8 @@ def check_tls(tls: Tls) -> None:
 def wished_flags(options: Options) -> dict[str, str]:
     """By name; those that an older Triton may not know, most of them its defaults."""
     return {
-        "strict-readiness": "true",
+        # Where models come and go, one that loads or failed to is no reason to send nobody here.
+        "strict-readiness": "true" if options.loads is None else "false",
         "exit-on-error": "true",
         "allow-sagemaker": "false",
         "allow-vertex-ai": "false",

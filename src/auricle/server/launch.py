@@ -65,17 +65,22 @@ class Server:
 
     def wait(self) -> None:
         """Block while it serves; ServerError when it or a process of a model dies."""
-        dead: set[int] = set()
-        while not dead & (dead := stubs.dead_stubs(self.process.pid)):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                status = self.process.wait(LOOK_S)
+        before: set[int] = set()
+        while (status := self.look()) is None:
+            dead = stubs.dead_stubs(self.process.pid)
+            if dead & before:
                 raise ServerError(
-                    f"tritonserver ended by itself with status {status}{why(self.options)}"
+                    "the process of a Python model died, perhaps for want of memory, and Triton "
+                    f"starts no other; start the server again{why(self.options)}"
                 )
-        raise ServerError(
-            "the process of a Python model died, perhaps for want of memory, and Triton starts no "
-            f"other; start the server again{why(self.options)}"
-        )
+            before = dead
+        raise ServerError(f"tritonserver ended by itself with status {status}{why(self.options)}")
+
+    def look(self) -> int | None:
+        """The status of a tritonserver that ends before the next look."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self.process.wait(LOOK_S)
+        return None
 
 
 @contextlib.contextmanager
@@ -126,8 +131,10 @@ def choose(
         if not options.remote:
             repository.check_not_empty(models, options.folders)
         return options, models
-    if options.remote or repository.ALL in options.loads:
-        return options, [model for model in models if repository.ALL in options.loads]
+    if repository.ALL in options.loads:
+        return options, models
+    if options.remote:
+        return options, []  # Triton alone can tell which of the names lie where
     chosen = repository.choose(models, options.loads)
     return replace(options, loads=[model.name for model in chosen]), chosen
 

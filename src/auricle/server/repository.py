@@ -76,8 +76,6 @@ def encoder_of(name: str) -> str:
 
 def choose(models: Sequence[Model], names: Collection[str]) -> list[Model]:
     """Those named, and the encoders that they call; RepositoryError for a name that is not one."""
-    if ALL in names:
-        return list(models)
     known = {model.name for model in models}
     if unknown := sorted(set(names) - known):
         raise RepositoryError(
