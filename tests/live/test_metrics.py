@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 import tritonclient.grpc as kserve
 
+from auricle import access
 from auricle.audio import Waveform
 from auricle.serve.backend.outcomes import REASONS
 from auricle.serve.pipeline import plan_sub_batches
-from auricle.server import Server
+from auricle.server import Options, Server, free_ports, serve
 from auricle.spec import Choices
 from tests.conftest import ROOT
 from tests.live.asking import Asker, audio
 from tests.live.conftest import StartServer
+from tests.live.processes import wait_until
 from tests.live.scraping import scrape, scrape_after
 from tests.live.test_bad_input import BAD
 
@@ -148,3 +151,34 @@ def test_every_metric_of_triton_that_the_docs_name_is_there(server: Server) -> N
     gpu_or_newer = PAGE.split("## What this Triton lacks")[1]
     named = set(re.findall(r"\bnv_\w+", PAGE.replace(gpu_or_newer, "")))
     assert named <= scrape(server).names()
+
+
+def test_counters_outlive_a_reload_and_leave_with_the_model(
+    demo_repository: Path, tmp_path: Path, make_asker: MakeAsker
+) -> None:
+    config = tmp_path / "models" / "demo" / "config.pbtxt"
+    shutil.copytree(demo_repository / "demo", config.parent)
+    log_file = tmp_path / "log"
+    options = Options([config.parents[1]], ports=free_ports(), log_file=log_file, loads=["demo"])
+    with serve(options) as server:
+        asker = make_asker(server, "demo")
+        sent = [asker.send(audio([LONG])) for _ in range(8)]
+        config.write_text(config.read_text() + "# changed, so that a load is a reload\n")
+        control(server, "load")
+        for each in sent:
+            each.result(60)
+        scrape_after(server, "demo", 8)
+        control(server, "unload")
+        assert wait_until(lambda: not any("asr_" in name for name in scrape(server).names()), 10)
+        control(server, "load")
+        scrape_after(server, "demo", 0)
+    assert "Traceback" not in log_file.read_text()
+    assert server.process.returncode == 0
+
+
+def control(server: Server, what: str) -> None:
+    url = f"http://{server.http_address}/v2/repository/models/demo/{what}"
+    headers = {access.HTTP_HEADER: access.find_key()}
+    request = urllib.request.Request(url, b"{}", headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
