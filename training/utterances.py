@@ -9,7 +9,7 @@ import random
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from training import voices
+from training import mandarin, voices
 from training.words import held_out_sentence, training_sentence
 
 SLOWEST, FASTEST = 110, 210  # words per minute
@@ -70,7 +70,11 @@ def _training_utterance(
         kind = rng.choice(NON_SPEECH)
         return _utterance(rng, utterance_id, voices.Voice("nobody", "non-speech", kind), "")
     voice = voices.draw_voice(rng, _training_speaker(rng, speakers))
-    utterance = _utterance(rng, utterance_id, voice, training_sentence(rng))
+    return _varied(rng, _utterance(rng, utterance_id, voice, training_sentence(rng)))
+
+
+def _varied(rng: random.Random, utterance: Utterance) -> Utterance:
+    """Training's wider ranges of playback speed, noise and pitch."""
     warp = round(rng.uniform(0.84, 1.2), 3) if rng.random() < 0.75 else 1.0
     return dataclasses.replace(
         utterance, warp=warp, snr_db=round(rng.uniform(12, 50), 2), pitch=rng.randint(5, 95)
@@ -85,6 +89,19 @@ def training_list(num_utterances: int, seed: int = 1) -> list[Utterance]:
     ]
 
 
+def mandarin_training_list(num_utterances: int, seed: int = 11) -> list[Utterance]:
+    """Mandarin by the same espeak-ng variants; no other synthesiser here speaks it."""
+    rng = random.Random(seed)
+    variants = [name for name in voices.training_speakers() if name in voices.VARIANTS]
+    utterances = []
+    for index in range(num_utterances):
+        voice = voices.espeak_voice(rng.choice(variants), voices.MANDARIN)
+        sentence = mandarin.training_sentence(rng)
+        row = _utterance(rng, f"train-mandarin-{index:06d}", voice, sentence)
+        utterances.append(_varied(rng, row))
+    return utterances
+
+
 def held_out_list(num_utterances: int = 600, seed: int = 2) -> list[Utterance]:
     """Speakers, speed settings and word pairs that training never meets."""
     rng = random.Random(seed)
@@ -95,6 +112,20 @@ def held_out_list(num_utterances: int = 600, seed: int = 2) -> list[Utterance]:
         utterance = _utterance(rng, f"heldout-{index:04d}", voice, held_out_sentence(rng))
         speed = rng.choice(HELD_OUT_SPEEDS)
         utterances.append(dataclasses.replace(utterance, words_per_minute=speed))
+    return utterances
+
+
+def mandarin_held_out_list(num_utterances: int = 500, seed: int = 12) -> list[Utterance]:
+    """As held_out_list: the same 12 speakers and speed settings, unseen character pairs."""
+    rng = random.Random(seed)
+    speakers = sorted(voices.held_out_speakers())
+    utterances = []
+    for index in range(num_utterances):
+        voice = voices.espeak_voice(rng.choice(speakers), voices.MANDARIN)
+        sentence = mandarin.held_out_sentence(rng)
+        row = _utterance(rng, f"mandarin-{index:04d}", voice, sentence)
+        speed = rng.choice(HELD_OUT_SPEEDS)
+        utterances.append(dataclasses.replace(row, words_per_minute=speed))
     return utterances
 
 

@@ -18,6 +18,7 @@ ACCENTS = (
     "en-gb-x-gbcwmd",
     "en-029",
 )
+MANDARIN = "cmn-latn-pinyin"  # plain "cmn" of espeak-ng 1.51 spells characters out in English
 
 # Left out by name, unheard, because they are effects and not speakers: whisper, whisperf, croak,
 # Demonic, robosoft to robosoft8, UniRobot, anikaRobot, announcer (a game's loudspeaker with an
@@ -72,5 +73,8 @@ def draw_voice(rng: random.Random, speaker: str) -> Voice:
     """One of the speaker's voices; an espeak-ng variant speaks any accent."""
     if speaker in RECORDED_SPEAKERS:
         return rng.choice([voice for voice in RECORDED if voice.speaker == speaker])
-    accent = rng.choice(ACCENTS)
-    return Voice(speaker, "espeak", accent if speaker == "default" else f"{accent}+{speaker}")
+    return espeak_voice(speaker, rng.choice(ACCENTS))
+
+
+def espeak_voice(variant: str, accent: str) -> Voice:
+    return Voice(variant, "espeak", accent if variant == "default" else f"{accent}+{variant}")

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from training import utterances, voices, words
+from training import mandarin, utterances, voices, words
 
 TRAINING = Path(__file__).parents[2] / "training"
 SHIPPED = Path(__file__).parents[2] / "client" / "test_wavs"
 NUM_TRAINING = 20000
+NUM_TRAINING_MANDARIN = 9000
 Rows = list[utterances.Utterance]
 
 
@@ -29,6 +30,36 @@ def held_out_list() -> Rows:
 def seen_voices_list() -> Rows:
     rows: Rows = utterances.read_list(TRAINING / "heldout_seen_voices.tsv")
     return rows
+
+
+@pytest.fixture(scope="module")
+def mandarin_list() -> Rows:
+    rows: Rows = utterances.read_list(TRAINING / "heldout_mandarin.tsv")
+    return rows
+
+
+@pytest.fixture(scope="module")
+def mandarin_training_list() -> Rows:
+    rows: Rows = utterances.mandarin_training_list(NUM_TRAINING_MANDARIN)
+    return rows
+
+
+def test_mandarin_training_never_says_a_held_out_pair(mandarin_training_list: Rows) -> None:
+    said = [utterance.text for utterance in mandarin_training_list]
+    assert not any(mandarin.has_held_out_pair(text) for text in said)
+    assert set("".join(said)) == set(mandarin.CHARACTERS)
+
+
+def test_mandarin_is_held_out_as_english_is(
+    mandarin_list: Rows, mandarin_training_list: Rows
+) -> None:
+    assert mandarin_list == utterances.mandarin_held_out_list()
+    assert all(mandarin.has_held_out_pair(utterance.text) for utterance in mandarin_list)
+    assert {utterance.speaker for utterance in mandarin_list} == voices.held_out_speakers()
+    heard = {utterance.speaker for utterance in mandarin_training_list}
+    assert heard == set(voices.training_speakers()) - set(voices.RECORDED_SPEAKERS)
+    used = {utterance.words_per_minute for utterance in mandarin_training_list}
+    assert used.isdisjoint(utterance.words_per_minute for utterance in mandarin_list)
 
 
 def test_training_never_says_a_held_out_pair(training_list: Rows) -> None:
