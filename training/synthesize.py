@@ -6,6 +6,7 @@ changes nothing.
 
 import argparse
 import concurrent.futures
+import functools
 import logging
 import time
 import zlib
@@ -17,8 +18,8 @@ import soundfile
 from numpy.typing import NDArray
 
 from training.engines import Waveform, speak
-from training.features import SAMPLE_RATE_HZ, fbank
-from training.utterances import Utterance, training_list
+from training.features import ICEFALL, SAMPLE_RATE_HZ, STYLES, Style, fbank
+from training.utterances import Utterance, mandarin_training_list, training_list
 
 logger = logging.getLogger(__name__)
 
@@ -67,18 +68,20 @@ def synthesize(utterances: Sequence[Utterance]) -> list[NDArray[np.int16]]:
     return [(waveform * 32767).astype(np.int16) for waveform in waveforms]
 
 
-def _shard_features(utterances: Sequence[Utterance]) -> list[NDArray[np.float16]]:
-    waveforms = synthesize(utterances)
-    return [fbank(waveform.astype(np.float32) / 32768).astype(np.float16) for waveform in waveforms]
+def _shard_features(style: Style, utterances: Sequence[Utterance]) -> list[NDArray[np.float16]]:
+    waveforms = [samples.astype(np.float32) / 32768 for samples in synthesize(utterances)]
+    return [fbank(waveform, style).astype(np.float16) for waveform in waveforms]
 
 
-def write_features(path: Path, utterances: Sequence[Utterance], processes: int) -> None:
+def write_features(
+    path: Path, utterances: Sequence[Utterance], processes: int, style: Style = ICEFALL
+) -> None:
     """Write a .npz: features float16 [sum of T, 80], num_frames int64 [N], texts [N]."""
     shards = [utterances[start : start + SHARD] for start in range(0, len(utterances), SHARD)]
     features: list[NDArray[np.float16]] = []
     started = time.monotonic()
     with concurrent.futures.ProcessPoolExecutor(processes) as pool:
-        for shard in pool.map(_shard_features, shards):
+        for shard in pool.map(functools.partial(_shard_features, style), shards):
             features += shard
             elapsed = time.monotonic() - started
             logger.info("%d of %d utterances, %.0f s", len(features), len(utterances), elapsed)
@@ -104,11 +107,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="features of the training set (.npz)")
-    parser.add_argument("--utterances", type=int, default=18000)
+    parser.add_argument("--utterances", type=int, default=18000, help="of them in English")
+    parser.add_argument("--mandarin", type=int, default=0, help="utterances in Mandarin after them")
+    parser.add_argument("--fbank", choices=sorted(STYLES), default="icefall", help="whose options")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
-    write_features(args.out, training_list(args.utterances, args.seed), args.processes)
+    utterances = training_list(args.utterances, args.seed) + mandarin_training_list(args.mandarin)
+    write_features(args.out, utterances, args.processes, STYLES[args.fbank])
 
 
 if __name__ == "__main__":
