@@ -4,6 +4,7 @@ import dataclasses
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,14 @@ from training.tokens import load_bpe
 
 MIN_FRAMES = 15
 MAX_GLUED_FRAMES = 1500  # 15 s
+
+
+class Spoken(Protocol):
+    @property
+    def features(self) -> NDArray[np.float16]: ...
+
+
+SpokenT = TypeVar("SpokenT", bound=Spoken)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +61,11 @@ def set_normalization(encoder: Encoder, examples: Sequence[Example]) -> None:
 
 
 def batches(
-    examples: Sequence[Example], frames_per_batch: int, rng: random.Random
-) -> Iterator[list[Example]]:
+    examples: Sequence[SpokenT], frames_per_batch: int, rng: random.Random
+) -> Iterator[list[SpokenT]]:
     """One pass over the examples in random batches of similar lengths, padding counted."""
     order = sorted(examples, key=lambda example: len(example.features) + rng.uniform(-15, 15))
-    groups: list[list[Example]] = [[]]
+    groups: list[list[SpokenT]] = [[]]
     for example in order:  # nearly ascending, so the newcomer is about the longest
         if (len(groups[-1]) + 1) * len(example.features) > frames_per_batch:
             groups.append([])
