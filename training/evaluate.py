@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.decode import attention_greedy, ctc_greedy, transducer_greedy
-from training.features import fbank
+from training.features import ICEFALL, Style, fbank
 from training.heads import AttentionDecoder
 from training.heldout import HELD_OUT, SEEN_VOICES, SHIPPED
 from training.model import Recognizer, load
@@ -121,7 +121,7 @@ def _encode(model: Recognizer, features: Array, chunk: int) -> tuple[torch.Tenso
     return encoder_out, lens
 
 
-def read_set(folder: Path) -> list[tuple[Array, list[str]]]:
+def read_set(folder: Path, style: Style = ICEFALL) -> list[tuple[Array, list[str]]]:
     """Features and reference words of every utterance in a folder with wav.scp and text."""
     texts = dict(
         line.split(maxsplit=1)
@@ -131,7 +131,7 @@ def read_set(folder: Path) -> list[tuple[Array, list[str]]]:
     for line in (folder / "wav.scp").read_text(encoding="utf-8").splitlines():
         name, path = line.split(maxsplit=1)
         waveform, _ = soundfile.read(folder / path, dtype="float32")
-        utterances.append((fbank(waveform), texts[name].split()))
+        utterances.append((fbank(waveform, style), texts[name].split()))
     return utterances
 
 

@@ -65,7 +65,8 @@ class AttentionDecoder(nn.Module):
         """y: int64 [N, U], <sos/eos> first; encoder_out: [N, T', dim]. Returns logits [N, U, V]."""
         frames = torch.arange(encoder_out.shape[1])
         padding = frames.unsqueeze(0) >= encoder_out_lens.unsqueeze(1)
-        future = torch.ones(y.shape[1], y.shape[1], dtype=torch.bool).triu(1)
+        tokens = torch.arange(y.shape[1])
+        future = tokens.unsqueeze(1) < tokens  # [U, U]; row t may not see what comes after it
         memory = encoder_out + 0.5 * self.positions[: encoder_out.shape[1]]
         x = self.embedding(y) + 0.5 * self.positions[: y.shape[1]]
         for layer in self.layers:

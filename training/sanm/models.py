@@ -54,7 +54,6 @@ FRONTEND: Values = {
         "frame_shift": 10,
         "lfr_m": LFR_WINDOW,
         "lfr_n": LFR_SHIFT,
-        "cmvn_file": None,
     },
 }
 SENSE_VOICE: Values = {

@@ -1,0 +1,119 @@
+"""Write a checkpoint as FunASR publishes a model; FunASR's own code writes the ONNX.
+
+A sibling with the metadata that sherpa-onnx asks for goes into a folder of its own, for the tests:
+the same graph, only described.
+"""
+
+import argparse
+import functools
+import json
+import shutil
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from unittest import mock
+
+import onnx
+import torch
+import yaml
+from funasr.utils import export_utils
+from torch import nn
+
+from training.features import LFR_SHIFT, LFR_WINDOW
+from training.sanm.dataset import Cmvn
+from training.sanm.models import CONFIGS, Checkpoint, Paraformer, Values, load, objective
+
+BPE_NAME = "chn_jpn_yue_eng_ko_spectok.bpe.model"  # as SenseVoiceSmall is published
+AUTHOR = "auricle"
+
+
+def write_onnx(model: nn.Module, config: Values, folder: Path) -> None:
+    """model.onnx and model_quant.onnx by FunASR's exporter, which rebuilds the model it is given.
+
+    It calls torch.onnx.export as torch 2.8 and older understood it, so the old exporter is chosen
+    here.
+    """
+    tracing = functools.partial(torch.onnx.export, dynamo=False)
+    with mock.patch("torch.onnx.export", tracing), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tracing warns about every Python number it freezes
+        parts = {name: value for name, value in config.items() if name != "model"}
+        export_utils.export(
+            model, quantize=True, output_dir=str(folder), init_param="", device="cpu", **parts
+        )
+
+
+def write_cmvn(cmvn: Cmvn, path: Path) -> None:
+    """am.mvn: two layers of a Kaldi network in text."""
+    size = len(cmvn.shift)
+    lines = ["<Nnet>", f"<Splice> {size} {size}", "[ 0 ]"]
+    for layer, values in (("AddShift", cmvn.shift), ("Rescale", cmvn.scale)):
+        numbers = " ".join(f"{value:.9g}" for value in values)
+        lines += [f"<{layer}> {size} {size}", f"<LearnRateCoef> 0 [ {numbers} ]"]
+    path.write_text("\n".join([*lines, "</Nnet>"]) + "\n", encoding="utf-8")
+
+
+def write_config(config: Values, path: Path) -> None:
+    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
+
+
+def sherpa_metadata(checkpoint: Checkpoint, model: nn.Module, num_tokens: int) -> dict[str, str]:
+    metadata = {
+        "vocab_size": num_tokens,
+        "lfr_window_size": LFR_WINDOW,
+        "lfr_window_shift": LFR_SHIFT,
+        "neg_mean": ",".join(f"{value:.9g}" for value in checkpoint.cmvn.shift),
+        "inv_stddev": ",".join(f"{value:.9g}" for value in checkpoint.cmvn.scale),
+        "model_type": "paraformer",
+        "version": "1",
+        "model_author": AUTHOR,
+        "comment": "synthetic speech only",
+    }
+    if checkpoint.kind == "sense-voice":
+        languages = {f"lang_{name}": query for name, query in model.lid_dict.items()}
+        metadata |= languages | {"model_type": "sense_voice_ctc", "normalize_samples": 0}
+        metadata["with_itn"] = model.textnorm_dict["withitn"]
+        metadata["without_itn"] = model.textnorm_dict["woitn"]
+    return {name: str(value) for name, value in metadata.items()}
+
+
+def write_sibling(graph: Path, metadata: Mapping[str, str], tokens: list[str], out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    proto = onnx.load(str(graph))
+    onnx.helper.set_model_props(proto, dict(metadata))
+    onnx.save(proto, str(out / "model.onnx"))
+    lines = [f"{token} {index}\n" for index, token in enumerate(tokens)]
+    (out / "tokens.txt").write_text("".join(lines), encoding="utf-8")
+
+
+def export(checkpoint: Checkpoint, bpe: Path, out: Path, sherpa: Path | None) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    goal = objective(checkpoint.kind, bpe)
+    goal.model.load_state_dict(checkpoint.weights)
+    goal.model.eval()
+    is_paraformer = isinstance(goal, Paraformer)
+    tokens = goal.cuts.tokens if is_paraformer else goal.pieces.tokens
+    metadata = sherpa_metadata(checkpoint, goal.model, len(tokens))
+    write_onnx(goal.model, CONFIGS[checkpoint.kind], out)
+    write_cmvn(checkpoint.cmvn, out / "am.mvn")
+    write_config(CONFIGS[checkpoint.kind], out / "config.yaml")
+    listed = json.dumps(tokens, ensure_ascii=False, indent=0)
+    (out / "tokens.json").write_text(listed + "\n", encoding="utf-8")
+    if not is_paraformer:
+        shutil.copyfile(bpe, out / BPE_NAME)
+    if sherpa is not None:
+        write_sibling(out / "model.onnx", metadata, tokens, sherpa)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="of training.sanm.train")
+    parser.add_argument("bpe", type=Path, help="bpe.model of training.sanm.tokens")
+    parser.add_argument("out", type=Path, help="the folder as FunASR publishes it")
+    parser.add_argument("--sherpa", type=Path, help="also write the sibling for sherpa-onnx here")
+    args = parser.parse_args()
+    export(load(args.checkpoint), args.bpe, args.out, args.sherpa)
+
+
+if __name__ == "__main__":
+    main()
