@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+Scores = dict[tuple[int, ...], tuple[float, float]]
 BLANK = 0
 
 
@@ -16,6 +17,36 @@ def ctc_greedy(log_probs: Array, lens: Sequence[int]) -> list[list[int]]:
         changed = np.flatnonzero(np.diff(path[:length], prepend=-1))
         hypotheses.append([int(token) for token in path[changed] if token != BLANK])
     return hypotheses
+
+
+def ctc_prefix_beam(log_probs: Array, beam: int) -> dict[tuple[int, ...], float]:
+    """log_probs: [T, V] of one utterance. The beam's best prefixes and their log-probability.
+
+    Slow and plain: each prefix keeps the probability of its paths that end in blank and of those
+    that do not.
+    """
+    scores = {(): (0.0, -np.inf)}
+    for frame in log_probs:
+        grown: dict[tuple[int, ...], tuple[float, float]] = {}
+
+        def add(prefix: tuple[int, ...], blank: float, token: float, into: Scores = grown) -> None:
+            before = into.get(prefix, (-np.inf, -np.inf))
+            into[prefix] = (np.logaddexp(before[0], blank), np.logaddexp(before[1], token))
+
+        for prefix, (blank, token) in scores.items():
+            total = np.logaddexp(blank, token)
+            for index in np.argsort(frame)[-beam:].tolist():
+                score = float(frame[index])
+                if index == BLANK:
+                    add(prefix, total + score, -np.inf)
+                elif prefix and index == prefix[-1]:
+                    add(prefix, -np.inf, token + score)
+                    add((*prefix, index), -np.inf, blank + score)
+                else:
+                    add((*prefix, index), -np.inf, total + score)
+        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
+        scores = dict(ranked[:beam])
+    return {prefix: float(np.logaddexp(*pair)) for prefix, pair in scores.items()}
 
 
 def transducer_greedy(

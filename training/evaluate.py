@@ -32,7 +32,7 @@ CHUNK, LEFT_CONTEXT = 16, 64  # encoder frames of 40 ms: 640 ms chunks
 TOKENS_PER_FRAME = 0.5  # an attention decoder that has not stopped by then is looping
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -45,7 +45,7 @@ def _one(folder: Path, name: str) -> Path:
 
 def onnx_transducer(folder: Path) -> Transcriber:
     encoder, decoder, joiner = (
-        _session(_one(folder, name)) for name in ("encoder", "decoder", "joiner")
+        open_session(_one(folder, name)) for name in ("encoder", "decoder", "joiner")
     )
 
     def transcribe(features: Array) -> list[int]:
@@ -63,7 +63,7 @@ def onnx_transducer(folder: Path) -> Transcriber:
 
 
 def onnx_ctc(folder: Path) -> Transcriber:
-    model = _session(folder / "model.onnx")
+    model = open_session(folder / "model.onnx")
 
     def transcribe(features: Array) -> list[int]:
         feed = {"x": features[None], "x_lens": np.array([len(features)])}

@@ -10,6 +10,7 @@ import argparse
 import copy
 import dataclasses
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from training.export import AUTHOR, Graph, write_graph
+from training.encoder import MASKED
+from training.export import Graph, write_graph
 from training.features import NUM_MEL_BINS, SAMPLE_RATE_HZ
 from training.heads import SOS_EOS, AttentionDecoder, sinusoids
 from training.model import Recognizer, load
@@ -27,7 +29,6 @@ from training.tokens import load_bpe
 
 BEAM = 10
 CTC_WEIGHT, REVERSE_WEIGHT = 0.5, 0.3  # as WeNet's u2++ recipes
-MAX_POSITIONS = 5000  # encoder frames, as WeNet's table
 UNK = 2
 WENET_UNK, WENET_SOS_EOS = 1, 2  # the other way round than icefall
 TRACE_FRAMES, TRACE_TOKENS = 200, 6
@@ -65,16 +66,14 @@ def measure(features: Path) -> Statistics:
 
 
 def adapt(model: Recognizer, statistics: Statistics) -> Recognizer:
-    """A copy with WeNet's normalisation, token ids and table of positions."""
+    """A copy with WeNet's normalisation and token ids."""
     model = copy.deepcopy(model).eval()
     model.encoder.mean.copy_(torch.from_numpy(statistics.mean))
     model.encoder.inverse_std.copy_(torch.from_numpy(statistics.inverse_std))
     order = torch.arange(model.config.vocab_size)
     order[WENET_UNK], order[WENET_SOS_EOS] = UNK, SOS_EOS
-    positions = sinusoids(MAX_POSITIONS, model.config.dim)  # one table for both decoders
     _reorder(model.ctc, order)
     for decoder in (model.left_to_right, model.right_to_left):
-        decoder.positions = positions
         _reorder(decoder.out, order)
         decoder.embedding.weight.data = decoder.embedding.weight.data[order]
     return model
@@ -118,26 +117,63 @@ class WenetDecoder(nn.Module):
         ctc_score: Tensor,
     ) -> Tensor:
         """hyps: int64 [B, BEAM, U], <sos> tokens <eos>, padded with anything; lens: tokens + 1."""
-        memory = encoder_out.repeat_interleave(BEAM, dim=0)
-        memory_lens = encoder_out_lens.repeat_interleave(BEAM, dim=0)
+        frames = torch.arange(encoder_out.shape[1])
+        outside = frames.unsqueeze(0) >= encoder_out_lens.unsqueeze(1)
+        dim = self.left_to_right.embedding.embedding_dim
+        memory = encoder_out + 0.5 * sinusoids(encoder_out.shape[1], dim)
+        memory = memory.repeat_interleave(BEAM, dim=0)
+        bias = (MASKED * outside)[:, None, None].repeat_interleave(BEAM, dim=0)  # [N, 1, 1, T]
         lens = hyps_lens.flatten()
-        forwards = _score(self.left_to_right, hyps.flatten(0, 1), lens, (memory, memory_lens))
-        backwards = _score(
-            self.right_to_left, reversed_hyps.flatten(0, 1), lens, (memory, memory_lens)
-        )
-        attention = (1 - REVERSE_WEIGHT) * forwards + REVERSE_WEIGHT * backwards
+        scores = [
+            _score(decoder, rows.flatten(0, 1).clamp(min=0), memory, bias, lens)
+            for decoder, rows in (
+                (self.left_to_right, hyps),
+                (self.right_to_left, reversed_hyps),
+            )
+        ]
+        attention = (1 - REVERSE_WEIGHT) * scores[0] + REVERSE_WEIGHT * scores[1]
         return (attention.view_as(ctc_score) + CTC_WEIGHT * ctc_score).argmax(dim=1)
 
 
 def _score(
-    decoder: AttentionDecoder, hyps: Tensor, lens: Tensor, memory: tuple[Tensor, Tensor]
+    decoder: AttentionDecoder, hyps: Tensor, memory: Tensor, bias: Tensor, lens: Tensor
 ) -> Tensor:
     """Log-probability of each row [N] of hyps [N, U], <eos> included."""
-    hyps = hyps.clamp(min=0)  # WeNet's tools pad with -1
-    log_probs = F.log_softmax(decoder(hyps[:, :-1], *memory), dim=2)
-    scores = log_probs.gather(2, hyps[:, 1:].unsqueeze(2)).squeeze(2)
-    inside = torch.arange(scores.shape[1]) < lens.unsqueeze(1)
-    return (scores * inside).sum(dim=1)
+    y, following = hyps[:, :-1], hyps[:, 1:]
+    x = decoder.embedding(y) + 0.5 * sinusoids(y.shape[1], decoder.embedding.embedding_dim)
+    for layer in decoder.layers:
+        x = _decoder_layer(layer, x, memory, bias)
+    log_probs = decoder.out(decoder.norm(x)).log_softmax(dim=2)
+    scores = log_probs.gather(2, following.unsqueeze(2)).squeeze(2)
+    return (scores * (torch.arange(y.shape[1]) < lens.unsqueeze(1))).sum(dim=1)
+
+
+def _decoder_layer(
+    layer: nn.TransformerDecoderLayer, x: Tensor, memory: Tensor, bias: Tensor
+) -> Tensor:
+    """nn.TransformerDecoderLayer in operations whose trace leaves all lengths free."""
+    tokens = torch.arange(x.shape[1])
+    future = MASKED * (tokens.unsqueeze(1) < tokens)
+    normed = layer.norm1(x)
+    x = x + _attend(layer.self_attn, normed, normed, future)
+    x = x + _attend(layer.multihead_attn, layer.norm2(x), memory, bias)
+    return x + layer.linear2(F.relu(layer.linear1(layer.norm3(x))))
+
+
+def _attend(
+    attention: nn.MultiheadAttention, query: Tensor, memory: Tensor, bias: Tensor
+) -> Tensor:
+    """query: [N, U, D]; memory: [N, T, D]; bias: added to scores [N, H, U, T]."""
+    inputs = (query, memory, memory)
+    weights, biases = attention.in_proj_weight.chunk(3), attention.in_proj_bias.chunk(3)
+    heads = (attention.num_heads, attention.head_dim)
+    q, k, v = (
+        F.linear(x, weight, b).unflatten(2, heads).transpose(1, 2)
+        for x, weight, b in zip(inputs, weights, biases, strict=True)
+    )
+    scores = q @ k.transpose(2, 3) / math.sqrt(attention.head_dim) + bias
+    mixed = (scores.softmax(dim=3) @ v).transpose(1, 2).flatten(2)
+    return torch.as_tensor(attention.out_proj(mixed))
 
 
 def encoder_graph(model: Recognizer) -> Graph:
@@ -191,38 +227,6 @@ def decoder_graph(model: Recognizer) -> Graph:
             "best_index": batch,
         },
         {},
-    )
-
-
-class SherpaCtc(nn.Module):
-    """x [N, T, 80], x_lens [N] -> log_probs [N, T', V], log_probs_lens [N]."""
-
-    def __init__(self, model: Recognizer) -> None:
-        super().__init__()
-        self.encoder, self.ctc = model.encoder, model.ctc
-
-    def forward(self, x: Tensor, x_lens: Tensor) -> tuple[Tensor, Tensor]:
-        encoder_out, lens = self.encoder(x, x_lens)
-        return self.ctc(encoder_out).log_softmax(dim=2), lens
-
-
-def sherpa_graph(model: Recognizer) -> Graph:
-    x = torch.randn(2, TRACE_FRAMES, NUM_MEL_BINS)
-    both = {0: "N", 1: "T"}
-    return Graph(
-        SherpaCtc(model),
-        {"x": x, "x_lens": torch.tensor([TRACE_FRAMES, TRACE_FRAMES - 40])},
-        ("log_probs", "log_probs_lens"),
-        {"x": both, "x_lens": {0: "N"}, "log_probs": both, "log_probs_lens": {0: "N"}},
-        {
-            "model_type": "wenet_ctc",
-            "version": "1",
-            "model_author": AUTHOR,
-            "comment": "non-streaming",
-            "subsampling_factor": "4",
-            "vocab_size": str(model.config.vocab_size),
-            "url": "",
-        },
     )
 
 
@@ -314,25 +318,15 @@ def export(model: Recognizer, statistics: Statistics, bpe: Path, folder: Path) -
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
 
 
-def export_sherpa(model: Recognizer, statistics: Statistics, bpe: Path, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    write_graph(sherpa_graph(adapt(model, statistics)), folder / "model.onnx")
-    write_units(folder / "tokens.txt", bpe)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("bpe", type=Path, help="bpe.model of the checkpoint")
     parser.add_argument("features", type=Path, help="of training.synthesize --fbank wenet")
     parser.add_argument("out", type=Path, help="the folder as WeNet's users publish it")
-    parser.add_argument("--sherpa", type=Path, help="also write the sibling for sherpa-onnx here")
     args = parser.parse_args()
     model, _ = load(args.checkpoint)
-    statistics = measure(args.features)
-    export(model, statistics, args.bpe, args.out)
-    if args.sherpa is not None:
-        export_sherpa(model, statistics, args.bpe, args.sherpa)
+    export(model, measure(args.features), args.bpe, args.out)
 
 
 if __name__ == "__main__":

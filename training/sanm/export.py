@@ -1,30 +1,22 @@
-"""Write a checkpoint as FunASR publishes a model; FunASR's own code writes the ONNX.
-
-A sibling with the metadata that sherpa-onnx asks for goes into a folder of its own, for the tests:
-the same graph, only described.
-"""
+"""Write a checkpoint as FunASR publishes a model; FunASR's own code writes the ONNX."""
 
 import argparse
 import functools
 import json
 import shutil
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from unittest import mock
 
-import onnx
 import torch
 import yaml
 from funasr.utils import export_utils
 from torch import nn
 
-from training.features import LFR_SHIFT, LFR_WINDOW
 from training.sanm.dataset import Cmvn
 from training.sanm.models import CONFIGS, Checkpoint, Paraformer, Values, load, objective
 
 BPE_NAME = "chn_jpn_yue_eng_ko_spectok.bpe.model"  # as SenseVoiceSmall is published
-AUTHOR = "auricle"
 
 
 def write_onnx(model: nn.Module, config: Values, folder: Path) -> None:
@@ -57,43 +49,13 @@ def write_config(config: Values, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def sherpa_metadata(checkpoint: Checkpoint, model: nn.Module, num_tokens: int) -> dict[str, str]:
-    metadata = {
-        "vocab_size": num_tokens,
-        "lfr_window_size": LFR_WINDOW,
-        "lfr_window_shift": LFR_SHIFT,
-        "neg_mean": ",".join(f"{value:.9g}" for value in checkpoint.cmvn.shift),
-        "inv_stddev": ",".join(f"{value:.9g}" for value in checkpoint.cmvn.scale),
-        "model_type": "paraformer",
-        "version": "1",
-        "model_author": AUTHOR,
-        "comment": "synthetic speech only",
-    }
-    if checkpoint.kind == "sense-voice":
-        languages = {f"lang_{name}": query for name, query in model.lid_dict.items()}
-        metadata |= languages | {"model_type": "sense_voice_ctc", "normalize_samples": 0}
-        metadata["with_itn"] = model.textnorm_dict["withitn"]
-        metadata["without_itn"] = model.textnorm_dict["woitn"]
-    return {name: str(value) for name, value in metadata.items()}
-
-
-def write_sibling(graph: Path, metadata: Mapping[str, str], tokens: list[str], out: Path) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    proto = onnx.load(str(graph))
-    onnx.helper.set_model_props(proto, dict(metadata))
-    onnx.save(proto, str(out / "model.onnx"))
-    lines = [f"{token} {index}\n" for index, token in enumerate(tokens)]
-    (out / "tokens.txt").write_text("".join(lines), encoding="utf-8")
-
-
-def export(checkpoint: Checkpoint, bpe: Path, out: Path, sherpa: Path | None) -> None:
+def export(checkpoint: Checkpoint, bpe: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     goal = objective(checkpoint.kind, bpe)
     goal.model.load_state_dict(checkpoint.weights)
     goal.model.eval()
     is_paraformer = isinstance(goal, Paraformer)
     tokens = goal.cuts.tokens if is_paraformer else goal.pieces.tokens
-    metadata = sherpa_metadata(checkpoint, goal.model, len(tokens))
     write_onnx(goal.model, CONFIGS[checkpoint.kind], out)
     write_cmvn(checkpoint.cmvn, out / "am.mvn")
     write_config(CONFIGS[checkpoint.kind], out / "config.yaml")
@@ -101,8 +63,6 @@ def export(checkpoint: Checkpoint, bpe: Path, out: Path, sherpa: Path | None) ->
     (out / "tokens.json").write_text(listed + "\n", encoding="utf-8")
     if not is_paraformer:
         shutil.copyfile(bpe, out / BPE_NAME)
-    if sherpa is not None:
-        write_sibling(out / "model.onnx", metadata, tokens, sherpa)
 
 
 def main() -> None:
@@ -110,9 +70,8 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path, help="of training.sanm.train")
     parser.add_argument("bpe", type=Path, help="bpe.model of training.sanm.tokens")
     parser.add_argument("out", type=Path, help="the folder as FunASR publishes it")
-    parser.add_argument("--sherpa", type=Path, help="also write the sibling for sherpa-onnx here")
     args = parser.parse_args()
-    export(load(args.checkpoint), args.bpe, args.out, args.sherpa)
+    export(load(args.checkpoint), args.bpe, args.out)
 
 
 if __name__ == "__main__":
