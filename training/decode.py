@@ -44,7 +44,8 @@ def ctc_prefix_beam(log_probs: Array, beam: int) -> dict[tuple[int, ...], float]
                     add((*prefix, index), -np.inf, blank + score)
                 else:
                     add((*prefix, index), -np.inf, total + score)
-        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
+        possible = [item for item in grown.items() if max(item[1]) > -np.inf]
+        ranked = sorted(possible, key=lambda item: -np.logaddexp(*item[1]))
         scores = dict(ranked[:beam])
     return {prefix: float(np.logaddexp(*pair)) for prefix, pair in scores.items()}
 

@@ -53,9 +53,9 @@ class Stage:
 
 
 STAGES = (
-    Stage("short speech, near frames", 180, 3000, (4,), False, ends_below=2.0, ends_by=0.2),
-    Stage("near frames", 5000, 6000, (6, 10), True, ends_below=1.0, ends_by=0.4),
-    Stage("all", 5000, 6000, (10, UNBOUNDED, UNBOUNDED), True, ends_below=0.0, ends_by=1.1),
+    Stage("short speech, near frames", 180, 2400, (4,), False, ends_below=1.0, ends_by=0.3),
+    Stage("near frames", 5000, 3600, (6, 10), True, ends_below=0.8, ends_by=0.5),
+    Stage("all", 5000, 3600, (10, UNBOUNDED, UNBOUNDED), True, ends_below=0.0, ends_by=1.1),
 )
 
 
