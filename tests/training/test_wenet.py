@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pytest
@@ -17,6 +17,9 @@ from training.encoder import subsampled_length  # noqa: E402
 from training.heads import AttentionDecoder  # noqa: E402
 from training.model import ModelConfig, Recognizer  # noqa: E402
 from training.tokens import train_bpe  # noqa: E402
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 pytestmark = pytest.mark.onnx
 Array: TypeAlias = NDArray[np.float32]
@@ -48,7 +51,7 @@ def folder(
     return out
 
 
-def session(path: Path) -> onnxruntime.InferenceSession:
+def session(path: Path) -> "InferenceSession":
     return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 

@@ -19,8 +19,8 @@ from training.sanm.models import CONFIGS, Checkpoint, Paraformer, Values, load, 
 BPE_NAME = "chn_jpn_yue_eng_ko_spectok.bpe.model"  # as SenseVoiceSmall is published
 
 
-def write_onnx(model: nn.Module, config: Values, folder: Path) -> None:
-    """model.onnx and model_quant.onnx by FunASR's exporter, which rebuilds the model it is given.
+def write_onnx(model: nn.Module, config: Values, folder: Path, quantize: bool) -> None:
+    """model.onnx, and model_quant.onnx, by FunASR's exporter, which rebuilds the model it is given.
 
     It calls torch.onnx.export as torch 2.8 and older understood it, so the old exporter is chosen
     here.
@@ -30,7 +30,7 @@ def write_onnx(model: nn.Module, config: Values, folder: Path) -> None:
         warnings.simplefilter("ignore")  # tracing warns about every Python number it freezes
         parts = {name: value for name, value in config.items() if name != "model"}
         export_utils.export(
-            model, quantize=True, output_dir=str(folder), init_param="", device="cpu", **parts
+            model, quantize=quantize, output_dir=str(folder), init_param="", device="cpu", **parts
         )
 
 
@@ -56,7 +56,7 @@ def export(checkpoint: Checkpoint, bpe: Path, out: Path) -> None:
     goal.model.eval()
     is_paraformer = isinstance(goal, Paraformer)
     tokens = goal.cuts.tokens if is_paraformer else goal.pieces.tokens
-    write_onnx(goal.model, CONFIGS[checkpoint.kind], out)
+    write_onnx(goal.model, CONFIGS[checkpoint.kind], out, quantize=True)
     write_cmvn(checkpoint.cmvn, out / "am.mvn")
     write_config(CONFIGS[checkpoint.kind], out / "config.yaml")
     listed = json.dumps(tokens, ensure_ascii=False, indent=0)
