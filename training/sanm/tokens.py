@@ -13,7 +13,7 @@ from training.mandarin import CHARACTERS, is_mandarin
 from training.words import VOCABULARY, training_sentence
 
 BLANK, SOS, EOS = 0, 1, 2
-NUM_PIECES = 150  # English ones
+NUM_PIECES = 300  # English ones: most words are whole, for 60 ms is long for a letter
 NUM_SENTENCES = 20000
 LANGUAGES = ("zh", "en", "yue", "ja", "ko", "nospeech")
 EMOTIONS = ("HAPPY", "SAD", "ANGRY", "NEUTRAL", "EMO_UNKNOWN")

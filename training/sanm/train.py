@@ -94,6 +94,18 @@ def attention_within(model: nn.Module, reach: int) -> Iterator[None]:
             handle.remove()
 
 
+def compute_in_bfloat16(encoder: nn.Module) -> None:
+    """Twice as fast on processors that know bfloat16; heads and losses stay in float32."""
+    forward = encoder.forward
+
+    def quick(*args: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16):
+            encoder_out, *rest = forward(*args)
+        return encoder_out.float(), *rest
+
+    encoder.forward = quick
+
+
 class Trainer:
     """Steps over the data until the budget is spent, saving as it goes."""
 
@@ -104,11 +116,12 @@ class Trainer:
         self.minutes_before = 0.0
         if options.init is not None:
             self._start_from(load(options.init))
+        compute_in_bfloat16(self.model.encoder)
         self.stages = list(STAGES[options.from_stage :])
         self.rng = random.Random(1000 * options.seed + rank)
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01
+            self.parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
         self.started = self.saved = time.monotonic()
         self.step = 0
@@ -116,14 +129,16 @@ class Trainer:
         self.smoothed = {"ctc": 9.0}
 
     def _start_from(self, checkpoint: Checkpoint) -> None:
-        """The same kind goes on; another kind lends what its encoder has in common."""
+        """The same kind goes on; another kind, or other tokens, lend all that fits."""
+        own = self.model.state_dict()
+        lent = {
+            name: value
+            for name, value in checkpoint.weights.items()
+            if name in own and own[name].shape == value.shape
+        }
+        self.model.load_state_dict(own | lent)
         if checkpoint.kind == self.options.kind:
-            self.model.load_state_dict(checkpoint.weights)
             self.minutes_before = checkpoint.minutes
-            return
-        own = self.model.encoder.state_dict()
-        lent = {name: checkpoint.weights[f"encoder.{name}"] for name in own}
-        self.model.encoder.load_state_dict(lent)
 
     def run(self, examples: Sequence[Example]) -> None:
         self.model.train()
