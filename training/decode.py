@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
-Scores = dict[tuple[int, ...], tuple[float, float]]
+Prefix = tuple[int, ...]
 BLANK = 0
+IMPOSSIBLE = -np.inf  # a log-probability
 
 
 def ctc_greedy(log_probs: Array, lens: Sequence[int]) -> list[list[int]]:
@@ -19,35 +20,40 @@ def ctc_greedy(log_probs: Array, lens: Sequence[int]) -> list[list[int]]:
     return hypotheses
 
 
-def ctc_prefix_beam(log_probs: Array, beam: int) -> dict[tuple[int, ...], float]:
-    """log_probs: [T, V] of one utterance. The beam's best prefixes and their log-probability.
+def ctc_prefix_beam(log_probs: Array, beam: int) -> dict[Prefix, float]:
+    """log_probs: [T, V] of one utterance. The beam's prefixes, best first, and their scores.
 
-    Slow and plain: each prefix keeps the probability of its paths that end in blank and of those
-    that do not.
+    Slow and plain: each prefix keeps the log-probability of its paths that end in blank and of
+    those that do not.
     """
-    scores = {(): (0.0, -np.inf)}
+    scores: dict[Prefix, tuple[float, float]] = {(): (0.0, IMPOSSIBLE)}
     for frame in log_probs:
-        grown: dict[tuple[int, ...], tuple[float, float]] = {}
-
-        def add(prefix: tuple[int, ...], blank: float, token: float, into: Scores = grown) -> None:
-            before = into.get(prefix, (-np.inf, -np.inf))
-            into[prefix] = (np.logaddexp(before[0], blank), np.logaddexp(before[1], token))
-
+        grown: dict[Prefix, tuple[float, float]] = {}
+        best = [(int(index), float(frame[index])) for index in np.argsort(frame)[-beam:]]
         for prefix, (blank, token) in scores.items():
             total = np.logaddexp(blank, token)
-            for index in np.argsort(frame)[-beam:].tolist():
-                score = float(frame[index])
+            for index, score in best:
+                longer = (*prefix, index)
                 if index == BLANK:
-                    add(prefix, total + score, -np.inf)
-                elif prefix and index == prefix[-1]:
-                    add(prefix, -np.inf, token + score)
-                    add((*prefix, index), -np.inf, blank + score)
+                    _add(grown, prefix, total + score, IMPOSSIBLE)
+                elif prefix[-1:] == (index,):  # the same token goes on, or begins anew after blank
+                    _add(grown, prefix, IMPOSSIBLE, token + score)
+                    _add(grown, longer, IMPOSSIBLE, blank + score)
                 else:
-                    add((*prefix, index), -np.inf, total + score)
-        possible = [item for item in grown.items() if max(item[1]) > -np.inf]
-        ranked = sorted(possible, key=lambda item: -np.logaddexp(*item[1]))
-        scores = dict(ranked[:beam])
+                    _add(grown, longer, IMPOSSIBLE, total + score)
+        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
+        scores = {prefix: pair for prefix, pair in ranked[:beam] if max(pair) > IMPOSSIBLE}
     return {prefix: float(np.logaddexp(*pair)) for prefix, pair in scores.items()}
+
+
+def _add(
+    scores: dict[Prefix, tuple[float, float]], prefix: Prefix, blank: float, token: float
+) -> None:
+    before = scores.get(prefix, (IMPOSSIBLE, IMPOSSIBLE))
+    scores[prefix] = (
+        float(np.logaddexp(before[0], blank)),
+        float(np.logaddexp(before[1], token)),
+    )
 
 
 def transducer_greedy(

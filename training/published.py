@@ -26,7 +26,7 @@ Array = NDArray[np.float32]
 Transcriber = Callable[[Array], str]  # features [T, 80] to text
 Set = list[tuple[Array, list[str]]]
 
-BPE_NAME = "chn_jpn_yue_eng_ko_spectok.bpe.model"
+BPE_NAME = "chn_jpn_yue_eng_ko_spectok.bpe.model"  # as SenseVoiceSmall is published
 AUTO, WITHOUT_ITN = 0, 15  # of SenseVoice's queries
 EOS = 2  # of Paraformer's tokens, and <sos/eos> of WeNet's
 

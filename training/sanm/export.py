@@ -13,10 +13,9 @@ import yaml
 from funasr.utils import export_utils
 from torch import nn
 
+from training.published import BPE_NAME
 from training.sanm.dataset import Cmvn
 from training.sanm.models import CONFIGS, Checkpoint, Paraformer, Values, load, objective
-
-BPE_NAME = "chn_jpn_yue_eng_ko_spectok.bpe.model"  # as SenseVoiceSmall is published
 
 
 def write_onnx(model: nn.Module, config: Values, folder: Path, quantize: bool) -> None:
