@@ -27,6 +27,7 @@ Transcriber = Callable[[Array], str]  # features [T, 80] to text
 Set = list[tuple[Array, list[str]]]
 
 BPE_NAME = "chn_jpn_yue_eng_ko_spectok.bpe.model"  # as SenseVoiceSmall is published
+FAMILIES = ("wenet-u2", "sense-voice", "paraformer")
 AUTO, WITHOUT_ITN = 0, 15  # of SenseVoice's queries
 EOS = 2  # of Paraformer's tokens, and <sos/eos> of WeNet's
 
@@ -134,40 +135,45 @@ def error_rate(transcribe: Transcriber, utterances: Set, by_character: bool) -> 
     return 100 * errors / sum(len(ref) for ref, _ in pairs)
 
 
-def _rates(
-    transcribe: Transcriber, english: dict[str, Set], mandarin: dict[str, Set]
-) -> dict[str, float]:
-    words = {name: error_rate(transcribe, rows, False) for name, rows in english.items()}
-    characters = {name: error_rate(transcribe, rows, True) for name, rows in mandarin.items()}
-    rates = {name: round(rate, 2) for name, rate in (words | characters).items()}
-    logger.info("%s", rates)
-    return rates
+def transcribers(family: str, folder: Path) -> dict[str, Transcriber]:
+    """By the name that the results have."""
+    if family == "wenet-u2":
+        return {
+            "wenet-u2, CTC": wenet(folder, rescored=False),
+            "wenet-u2, rescored": wenet(folder, rescored=True),
+        }
+    read = sense_voice if family == "sense-voice" else paraformer
+    return {family: read(folder), f"{family}, int8": read(folder, "model_quant.onnx")}
+
+
+def measure(family: str, assets: Path, audio: Path) -> dict[str, dict[str, float]]:
+    """Rates by way of decoding, then by list."""
+    style = STYLES["wenet" if family == "wenet-u2" else "funasr"]
+    english = {HELD_OUT.stem: audio / HELD_OUT.stem, "shipped": SHIPPED}
+    mandarin = {MANDARIN.stem: audio / MANDARIN.stem, "shipped_mandarin": SHIPPED_MANDARIN}
+    folders = english if family == "wenet-u2" else english | mandarin
+    sets = {name: read_set(folder, style) for name, folder in folders.items()}
+    results = {}
+    for way, transcribe in transcribers(family, assets / family).items():
+        rates = {
+            name: error_rate(transcribe, rows, name in mandarin) for name, rows in sets.items()
+        }
+        results[way] = {name: round(rate, 2) for name, rate in rates.items()}
+        logger.info("%s: %s", way, results[way])
+    return results
 
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("audio", type=Path, help="written by training.heldout --audio")
-    parser.add_argument("assets", type=Path, help="has wenet-u2/, sense-voice/, paraformer/")
-    parser.add_argument("--families", nargs="+", default=["wenet-u2", "sense-voice", "paraformer"])
+    parser.add_argument("assets", type=Path, help="has the families' folders")
+    parser.add_argument("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("published.json"))
     args = parser.parse_args()
-    english = {HELD_OUT.stem: args.audio / HELD_OUT.stem, "shipped": SHIPPED}
-    mandarin = {MANDARIN.stem: args.audio / MANDARIN.stem, "shipped_mandarin": SHIPPED_MANDARIN}
     results = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
     for family in args.families:
-        folder = args.assets / family
-        style = STYLES["wenet" if family == "wenet-u2" else "funasr"]
-        words = {name: read_set(path, style) for name, path in english.items()}
-        if family == "wenet-u2":
-            results["wenet-u2, CTC"] = _rates(wenet(folder, False), words, {})
-            results["wenet-u2, rescored"] = _rates(wenet(folder, True), words, {})
-            continue
-        characters = {name: read_set(path, style) for name, path in mandarin.items()}
-        transcriber = sense_voice if family == "sense-voice" else paraformer
-        for graph in ("model.onnx", "model_quant.onnx"):
-            name = family if graph == "model.onnx" else f"{family}, int8"
-            results[name] = _rates(transcriber(folder, graph), words, characters)
+        results |= measure(family, args.assets, args.audio)
     args.out.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
