@@ -27,6 +27,8 @@ SOURCES = ("shipped", "made now")
 def folders(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that holds paraformer/ and sense-voice/."""
     if request.param == "shipped":
+        if not (ASSETS / "paraformer").exists():
+            pytest.skip("Paraformer is not trained yet: training/README.md")
         return ASSETS
     if not WITH_FUNASR:
         pytest.skip("FunASR's exporter needs funasr, which has a virtual environment of its own")
