@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auricle.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE
+from auricle.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE, TlsCa, TlsCert, TlsKey
 from auricle.errors import ManifestError, UnreachableError
 
 if TYPE_CHECKING:
@@ -72,22 +72,6 @@ Url = Annotated[
 ServerAddr = Annotated[str, typer.Option("--server-addr", help="Host, where no --url is given.")]
 ServerPort = Annotated[
     int | None, typer.Option("--server-port", show_default="8001, for http 8000")
-]
-TlsCa = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-ca", envvar="AURICLE_TLS_CA", help="Who may sign the server's certificate: TLS."
-    ),
-]
-TlsCert = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-cert", envvar="AURICLE_TLS_CERT", help="Our own certificate, for a server that asks."
-    ),
-]
-TlsKey = Annotated[
-    Path | None,
-    typer.Option("--tls-key", envvar="AURICLE_TLS_KEY", help="The private key of --tls-cert."),
 ]
 ProtocolOption = Annotated[Protocol, typer.Option("--protocol", help="KServe v2 over either.")]
 ModelName = Annotated[
