@@ -29,12 +29,16 @@ TlsCa = Annotated[
 TlsCert = Annotated[
     Path | None,
     typer.Option(
-        "--tls-cert", envvar="AURICLE_TLS_CERT", help="Our own certificate, for a server that asks."
+        "--tls-cert",
+        envvar="AURICLE_TLS_CLIENT_CERT",
+        help="Our own certificate, for a server that asks.",
     ),
 ]
 TlsKey = Annotated[
     Path | None,
-    typer.Option("--tls-key", envvar="AURICLE_TLS_KEY", help="The private key of --tls-cert."),
+    typer.Option(
+        "--tls-key", envvar="AURICLE_TLS_CLIENT_KEY", help="The private key of --tls-cert."
+    ),
 ]
 
 

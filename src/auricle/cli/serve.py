@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auricle import spec
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
 
 DEFAULT_REPOSITORY = "model_repo_offline"
 NO_MODEL = "none"
+
+
+class LogRequests(str, Enum):
+    off = "0"
+    on = "1"
+    text = "text"
 
 
 class ModelControl(str, Enum):
@@ -51,6 +59,13 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         Path | None, typer.Option(help="For Triton's log; by default in the user's cache.")
     ] = None,
     verbose: Annotated[bool, typer.Option(help="Triton's log to stderr, not to a file.")] = False,
+    log_requests: Annotated[
+        LogRequests,
+        typer.Option(
+            envvar=spec.LOG_REQUESTS,
+            help="A line of JSON a request in the log; text: with what was said.",
+        ),
+    ] = LogRequests.off,
     tls_cert: Annotated[
         Path | None,
         typer.Option(envvar="AURICLE_TLS_CERT", help="The certificate for gRPC over TLS, PEM."),
@@ -61,7 +76,8 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     tls_ca: Annotated[
         Path | None,
         typer.Option(
-            envvar="AURICLE_TLS_CA", help="Who must have signed the certificates of clients, PEM."
+            envvar="AURICLE_TLS_CLIENT_CA",
+            help="Who must have signed the certificates of clients, PEM.",
         ),
     ] = None,
     stop_timeout: Annotated[
@@ -96,6 +112,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         ports=Ports(http_port, grpc_port, metrics_port),
         host=host,
         log_file=None if verbose else log_file,
+        log_requests=log_requests.value,
         tls=_tls(tls_cert, tls_key, tls_ca),
         loads=_loads(model_control, load or []),
         stop_timeout_s=stop_timeout,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TextIO
 
-from auricle import access
+from auricle import access, spec
 from auricle.errors import ServerError, UnreachableError
 from auricle.server import command, control, hardening, host, layout, locate, log, repository, stubs
 from auricle.server.http import Endpoint
@@ -105,6 +105,7 @@ def prepare(options: Options) -> Plan:
     triton = locate.find_triton()
     host.check_glibc(triton)
     environment = command.build_environment(triton, host.python_library_folder(triton))
+    environment[spec.LOG_REQUESTS] = options.log_requests
     backends = layout.backend_folder(triton)
     models = repository.check(options.folders, [path.name for path in backends.iterdir()])
     options, models = choose(options, models)
