@@ -186,8 +186,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     if manifest_dir:
         wavscp, trans = wavscp or manifest_dir / "wav.scp", trans or _text_in(manifest_dir)
     _check_needs(resume and not output, max_wer is not None and not trans)
-    named = [*(audio or []), *(audio_path or [])]
-    utterances = _find_utterances(named, wavscp, data_dir, allow_pipes)
+    utterances = _find_utterances((audio or []) + (audio_path or []), wavscp, data_dir, allow_pipes)
     references = _read_references(trans, utterances) if trans else {}
     finished = outputs.keep_finished(output, as_json=as_json) if output and resume else {}
     address = url or f"{server_addr}:{server_port or protocol.port}"
