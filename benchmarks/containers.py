@@ -69,8 +69,9 @@ def megabytes(image: str) -> float:
 
 def main(json: Annotated[Path | None, typer.Option(help="Where the figures go.")] = None) -> None:
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True)
-    with tempfile.TemporaryDirectory() as folder:
-        tarfile.open(fileobj=io.BytesIO(archive.stdout)).extractall(folder, filter="data")
+    tree = tarfile.open(fileobj=io.BytesIO(archive.stdout))
+    with tempfile.TemporaryDirectory() as folder, tree:
+        tree.extractall(folder, filter="data")
         figures = measure(Copy(Path(folder)))
     text = json_format.dumps(figures, indent=2)
     typer.echo(text)
