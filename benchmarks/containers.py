@@ -69,8 +69,10 @@ def megabytes(image: str) -> float:
 
 def main(json: Annotated[Path | None, typer.Option(help="Where the figures go.")] = None) -> None:
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True)
-    tree = tarfile.open(fileobj=io.BytesIO(archive.stdout))
-    with tempfile.TemporaryDirectory() as folder, tree:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree,
+    ):
         tree.extractall(folder, filter="data")
         figures = measure(Copy(Path(folder)))
     text = json_format.dumps(figures, indent=2)
