@@ -135,6 +135,9 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
 
 
 def _serve(options: "Options") -> None:
+    # Before a signal can end the block: an import of numpy that is cut short ends in a traceback.
+    from tritonclient.grpc import model_config_pb2  # noqa: F401
+
     from auricle.server import serve
     from auricle.server.signals import ended_by_signals
 
