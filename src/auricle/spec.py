@@ -15,6 +15,9 @@ from auricle.errors import RepositoryError
 FILE_NAME = "pipeline.json"
 VERSION = 1
 
+# The environment variable by which `auricle serve` asks for a request log: 0, 1, or text.
+LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
+
 Head = Literal["transducer", "ctc"]
 TokenKind = Literal["bpe", "byte_bpe", "char"]
 RunnerName = Literal["onnxruntime", "bls"]

@@ -12,6 +12,11 @@ def test_hidden_and_temporary_files_are_left_out(tmp_path: Path) -> None:
     assert Folder(tmp_path).entries() == {"a/x": 2}
 
 
+def test_what_a_server_compiled_in_place_is_left_out(tmp_path: Path) -> None:
+    write(tmp_path, {"a/1/model.py": b"", "a/1/__pycache__/model.cpython-311.pyc": b"1"})
+    assert Folder(tmp_path).entries() == {"a/1/model.py": 0}
+
+
 def test_a_folder_that_holds_nothing_is_an_entry(tmp_path: Path) -> None:
     write(tmp_path, {"ensemble/config.pbtxt": b"", "ensemble/1/.gitkeep": b""})
     assert Folder(tmp_path).entries() == {"ensemble/config.pbtxt": 0, "ensemble/1/": 0}

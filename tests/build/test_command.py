@@ -36,7 +36,7 @@ def test_the_report_is_short_and_says_where_it_wrote(checkpoint: Path, tmp_path:
 def test_both_models_of_bls_are_named(checkpoint: Path, tmp_path: Path) -> None:
     out = build(
         "icefall_transducer", "--from", checkpoint, "--name", "a", "--repo", tmp_path,
-        "--runner", "bls", "--instances", "1",
+        "--runner", "bls", "--instances", "2",
     )  # fmt: skip
     assert f"written   {tmp_path / 'a__encoder'}" in out
 

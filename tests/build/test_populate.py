@@ -206,3 +206,12 @@ def test_pipeline_json_is_readable_by_people(built: Built, tmp_path: Path) -> No
     text = (tmp_path / "demo" / "1" / "pipeline.json").read_text(encoding="utf-8")
     assert json.loads(text)["graphs"] == {role: f"{role}.onnx" for role in built.graphs}
     assert len(text.splitlines()) > 10
+
+
+def test_even_one_core_gets_two_instances(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    (folder,) = populate(built, "demo", tmp_path, Deployment()).folders
+    model = config.parse((folder / "config.pbtxt").read_text())
+    assert [group.count for group in model.instance_group] == [2]

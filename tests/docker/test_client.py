@@ -51,12 +51,16 @@ def test_what_it_writes_is_the_callers(project: Project, results: Path) -> None:
     assert {(path.stat().st_uid, path.stat().st_gid) for path in written} == {(CALLER, CALLER)}
 
 
-def test_a_results_folder_that_is_absent_is_named(demo_project: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variable", ["AURICLE_RESULTS", "AURICLE_AUDIO"])
+def test_a_folder_that_is_absent_is_named_and_not_made(
+    demo_project: Project, tmp_path: Path, variable: str
+) -> None:
     project = Project(
-        variables={"AURICLE_RESULTS": str(tmp_path / "absent")},
+        variables={variable: str(tmp_path / "absent")},
         name=demo_project.name,
         ports=demo_project.ports,
     )
     answer = project.compose("run", "--rm", "--no-TTY", "client", "--version", check=False)
     assert answer.returncode != 0
     assert "absent" in answer.stderr
+    assert not (tmp_path / "absent").exists()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 
 import docker
 import pytest
@@ -45,6 +46,25 @@ def test_the_cpu_image_is_small(images: None) -> None:
 
 def test_the_gpu_image_adds_little_to_its_base(gpu_image: Image) -> None:
     assert megabytes(gpu_image) - megabytes(find_image(TRITON_IMAGE)) <= 600
+
+
+def test_the_gpu_image_serves_the_demo(gpu_image: Image) -> None:
+    container = docker.from_env().containers.run(
+        gpu_image,
+        detach=True,
+        read_only=True,
+        tmpfs={"/tmp": ""},
+        shm_size="512m",
+        cap_drop=["ALL"],
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while container.exec_run(["auricle", "health"])[0] and time.monotonic() < deadline:
+            time.sleep(0.5)
+        status, said = container.exec_run(["auricle", "health"])
+        assert status == 0, said + container.logs()
+    finally:
+        container.remove(force=True)
 
 
 @pytest.mark.parametrize("name", sorted(IMAGES.values()))

@@ -10,7 +10,6 @@ import pytest
 import tritonclient.grpc as kserve
 from tritonclient.utils import InferenceServerException
 
-from auricle.serve.backend.request_log import VARIABLE
 from auricle.server import Options, Server, free_ports, serve
 
 pytestmark = pytest.mark.triton
@@ -20,18 +19,12 @@ Line = dict[str, str | int | float | None]
 
 
 @pytest.fixture(scope="module")
-def server(
-    demo_server: Server, demo_repository: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Server]:
-    """Three models, two instances each, that share one log.
-
-    demo_server was not asked for a log, so it starts before the environment changes.
-    """
+def server(demo_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Three models, two instances each, that share one log."""
     log_file = tmp_path_factory.mktemp("logged") / "triton.log"
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv(VARIABLE, "1")
-        with serve(Options([demo_repository], ports=free_ports(), log_file=log_file)) as started:
-            yield started
+    options = Options([demo_repository], free_ports(), log_file=log_file, log_requests="1")
+    with serve(options) as started:
+        yield started
 
 
 def ask(server: Server, model: str, request_id: str, num_samples: int) -> None:

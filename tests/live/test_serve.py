@@ -211,6 +211,17 @@ def test_a_model_that_cannot_load_says_why(start_server: StartServer, tmp_path: 
     assert "lacks the package no_such_package; install it there" in str(caught.value)
 
 
+def test_a_model_that_cannot_load_says_why_below_its_log_too(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = "import no_such_package\n" + models.DOUBLE
+    models.write_python_model(tmp_path, "double", source, models.DOUBLE_CONFIG)
+    with pytest.raises(ServerError) as caught, serve(Options([tmp_path], free_ports())):
+        pass
+    assert "lacks the package no_such_package; install it there" in str(caught.value)
+    assert "No module named 'no_such_package'" in capfd.readouterr().err
+
+
 def test_a_server_for_all_addresses_is_found_ready(repository: Path) -> None:
     options = Options([repository], free_ports(), "0.0.0.0", repository.parent / "log")
     with serve(options) as server:

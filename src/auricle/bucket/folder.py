@@ -2,7 +2,7 @@
 
 Names are relative, with '/' between their parts. A name that ends with '/' is a folder that holds
 nothing: storage has no folders, but the version folder of a Triton ensemble is an empty one.
-Whatever begins with '.' is left out.
+Whatever begins with '.' is left out, and what Python compiles for itself.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from pathlib import Path
 from auricle.errors import BucketError
 
 BLOCK = 1 << 20
+COMPILED = "__pycache__"
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Folder:
         """Name -> size in bytes; empty where there is no such folder."""
         found: dict[str, int] = {}
         for place, folders, files in os.walk(self.root, followlinks=True):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(
+                name for name in folders if not name.startswith(".") and name != COMPILED
+            )
             refuse_circle(Path(place))
             path = Path(place).relative_to(self.root)
             seen = [path / name for name in files if not name.startswith(".")]

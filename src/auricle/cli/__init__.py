@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,28 @@ EXIT_CODES = {
     errors.UnknownModelError: EXIT_USAGE,
     errors.UnreachableError: EXIT_UNREACHABLE,
 }
+
+# What every client of a server over TLS is given.
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca", envvar="AURICLE_TLS_CA", help="Who may sign the server's certificate: TLS."
+    ),
+]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert",
+        envvar="AURICLE_TLS_CLIENT_CERT",
+        help="Our own certificate, for a server that asks.",
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key", envvar="AURICLE_TLS_CLIENT_KEY", help="The private key of --tls-cert."
+    ),
+]
 
 
 def create_app() -> typer.Typer:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auricle.cli import EXIT_FAILED
-from auricle.cli.transcribe import TlsCa, TlsCert, TlsKey
+from auricle.cli import EXIT_FAILED, TlsCa, TlsCert, TlsKey
 
 if TYPE_CHECKING:
     import numpy as np

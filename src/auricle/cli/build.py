@@ -40,7 +40,10 @@ def run(  # noqa: PLR0913  # one parameter an option
         Runner, typer.Option(help="Who runs the encoder: the pipeline itself, or Triton (bls).")
     ] = Runner.onnxruntime,
     instances: Annotated[
-        int | None, typer.Option(min=1, help="Instances of each model; one a core by default.")
+        int | None,
+        typer.Option(
+            min=2, help="Instances of each model; by default one a core, but two at least."
+        ),
     ] = None,
     parity_audio: Annotated[
         Path | None,

@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auricle import spec
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from auricle.server.options import Tls
+    from auricle.server.options import Options, Tls
 
 DEFAULT_REPOSITORY = "model_repo_offline"
 NO_MODEL = "none"
+
+
+class LogRequests(str, Enum):
+    off = "0"
+    on = "1"
+    text = "text"
 
 
 class ModelControl(str, Enum):
@@ -20,75 +28,95 @@ class ModelControl(str, Enum):
     explicit = "explicit"
 
 
+Repo = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A model repository, a folder or s3://BUCKET/PATH; more than one may be given.  "
+        f"[default: {DEFAULT_REPOSITORY}]"
+    ),
+]
+Control = Annotated[
+    ModelControl,
+    typer.Option(
+        envvar="AURICLE_MODEL_CONTROL", help="explicit: `auricle models` may load and unload."
+    ),
+]
+Load = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A model to start with under explicit control, none for no model; more than one "
+        "may be given.  [default: all]"
+    ),
+]
+HttpPort = Annotated[int, typer.Option(help="KServe v2 over HTTP.")]
+GrpcPort = Annotated[int, typer.Option(help="KServe v2 over gRPC.")]
+MetricsPort = Annotated[int, typer.Option(help="Metrics for Prometheus.")]
+Host = Annotated[str, typer.Option(envvar="AURICLE_HOST", help="The address to listen on.")]
+LogFile = Annotated[
+    Path | None, typer.Option(help="For Triton's log; by default in the user's cache.")
+]
+Verbose = Annotated[bool, typer.Option(help="Triton's log to stderr, not to a file.")]
+RequestLog = Annotated[
+    LogRequests,
+    typer.Option(
+        envvar=spec.LOG_REQUESTS,
+        help="A line of JSON a request in the log; text: with what was said.",
+    ),
+]
+Certificate = Annotated[
+    Path | None,
+    typer.Option(envvar="AURICLE_TLS_CERT", help="The certificate for gRPC over TLS, PEM."),
+]
+Key = Annotated[Path | None, typer.Option(envvar="AURICLE_TLS_KEY", help="Its private key, PEM.")]
+ClientCa = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="AURICLE_TLS_CLIENT_CA",
+        help="Who must have signed the certificates of clients, PEM.",
+    ),
+]
+StopTimeout = Annotated[
+    int, typer.Option(min=1, help="Seconds that running requests get when it is stopped.")
+]
+RestrictReads = Annotated[
+    bool,
+    typer.Option(
+        "--restrict-reads", help="Guard statistics and configurations by the access key, too."
+    ),
+]
+MaxRequestMb = Annotated[
+    int, typer.Option(min=1, help="Of a request over HTTP; for Triton 2.59 and newer.")
+]
+LayOut = Annotated[
+    bool, typer.Option("--lay-out", help="Only copy Triton's backends to AURICLE_BACKENDS.")
+]
+
+
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
-    repo: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model repository, a folder or s3://BUCKET/PATH; more than one may be given.  "
-            f"[default: {DEFAULT_REPOSITORY}]"
-        ),
-    ] = None,
-    model_control: Annotated[
-        ModelControl,
-        typer.Option(
-            envvar="AURICLE_MODEL_CONTROL", help="explicit: `auricle models` may load and unload."
-        ),
-    ] = ModelControl.none,
-    load: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A model to start with under explicit control, none for no model; more than one "
-            "may be given.  [default: all]"
-        ),
-    ] = None,
-    http_port: Annotated[int, typer.Option(help="KServe v2 over HTTP.")] = 8000,
-    grpc_port: Annotated[int, typer.Option(help="KServe v2 over gRPC.")] = 8001,
-    metrics_port: Annotated[int, typer.Option(help="Metrics for Prometheus.")] = 8002,
-    host: Annotated[
-        str, typer.Option(envvar="AURICLE_HOST", help="The address to listen on.")
-    ] = "127.0.0.1",
-    log_file: Annotated[
-        Path | None, typer.Option(help="For Triton's log; by default in the user's cache.")
-    ] = None,
-    verbose: Annotated[bool, typer.Option(help="Triton's log to stderr, not to a file.")] = False,
-    tls_cert: Annotated[
-        Path | None,
-        typer.Option(envvar="AURICLE_TLS_CERT", help="The certificate for gRPC over TLS, PEM."),
-    ] = None,
-    tls_key: Annotated[
-        Path | None, typer.Option(envvar="AURICLE_TLS_KEY", help="Its private key, PEM.")
-    ] = None,
-    tls_ca: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="AURICLE_TLS_CA", help="Who must have signed the certificates of clients, PEM."
-        ),
-    ] = None,
-    stop_timeout: Annotated[
-        int, typer.Option(min=1, help="Seconds that running requests get when it is stopped.")
-    ] = 10,
-    restrict_reads: Annotated[
-        bool,
-        typer.Option(
-            "--restrict-reads", help="Guard statistics and configurations by the access key, too."
-        ),
-    ] = False,
-    max_request_mb: Annotated[
-        int, typer.Option(min=1, help="Of a request over HTTP; for Triton 2.59 and newer.")
-    ] = 64,
-    lay_out: Annotated[
-        bool, typer.Option("--lay-out", help="Only copy Triton's backends to AURICLE_BACKENDS.")
-    ] = False,
+    repo: Repo = None,
+    model_control: Control = ModelControl.none,
+    load: Load = None,
+    http_port: HttpPort = 8000,
+    grpc_port: GrpcPort = 8001,
+    metrics_port: MetricsPort = 8002,
+    host: Host = "127.0.0.1",
+    log_file: LogFile = None,
+    verbose: Verbose = False,
+    log_requests: RequestLog = LogRequests.off,
+    tls_cert: Certificate = None,
+    tls_key: Key = None,
+    tls_ca: ClientCa = None,
+    stop_timeout: StopTimeout = 10,
+    restrict_reads: RestrictReads = False,
+    max_request_mb: MaxRequestMb = 64,
+    lay_out: LayOut = False,
 ) -> None:
     """Serve model repositories with the tritonserver of this machine; Ctrl-C stops it."""
     from auricle.access import cache_folder
-    from auricle.server import Options, Ports, serve
-    from auricle.server.layout import backend_folder
-    from auricle.server.locate import find_triton
-    from auricle.server.signals import ended_by_signals
+    from auricle.server import Options, Ports, layout, locate
 
     if lay_out:
-        typer.echo(backend_folder(find_triton()))
+        typer.echo(layout.backend_folder(locate.find_triton()))
         return
     log_file = log_file or cache_folder() / "logs" / f"tritonserver-{grpc_port}.log"
     options = Options(
@@ -96,12 +124,23 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         ports=Ports(http_port, grpc_port, metrics_port),
         host=host,
         log_file=None if verbose else log_file,
+        log_requests=log_requests.value,
         tls=_tls(tls_cert, tls_key, tls_ca),
         loads=_loads(model_control, load or []),
         stop_timeout_s=stop_timeout,
         restricts_reads=restrict_reads,
         max_request_mb=max_request_mb,
     )
+    _serve(options)
+
+
+def _serve(options: "Options") -> None:
+    # Before a signal can end the block: an import of numpy that is cut short ends in a traceback.
+    from tritonclient.grpc import model_config_pb2  # noqa: F401
+
+    from auricle.server import serve
+    from auricle.server.signals import ended_by_signals
+
     if options.remote:
         typer.echo(f"not checked before the start: {', '.join(options.remote)}")
     if options.log_file:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auricle.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE
+from auricle.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE, TlsCa, TlsCert, TlsKey
 from auricle.errors import ManifestError, UnreachableError
 
 if TYPE_CHECKING:
@@ -72,22 +72,6 @@ Url = Annotated[
 ServerAddr = Annotated[str, typer.Option("--server-addr", help="Host, where no --url is given.")]
 ServerPort = Annotated[
     int | None, typer.Option("--server-port", show_default="8001, for http 8000")
-]
-TlsCa = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-ca", envvar="AURICLE_TLS_CA", help="Who may sign the server's certificate: TLS."
-    ),
-]
-TlsCert = Annotated[
-    Path | None,
-    typer.Option(
-        "--tls-cert", envvar="AURICLE_TLS_CERT", help="Our own certificate, for a server that asks."
-    ),
-]
-TlsKey = Annotated[
-    Path | None,
-    typer.Option("--tls-key", envvar="AURICLE_TLS_KEY", help="The private key of --tls-cert."),
 ]
 ProtocolOption = Annotated[Protocol, typer.Option("--protocol", help="KServe v2 over either.")]
 ModelName = Annotated[
@@ -199,36 +183,35 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     from auricle.client import AsyncClient, Credentials, corpus, outputs, session, verdict
 
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
-    if resume and not output:
-        raise typer.BadParameter("--resume continues a file: name it with --output")
     if manifest_dir:
         wavscp, trans = wavscp or manifest_dir / "wav.scp", trans or _text_in(manifest_dir)
-    if max_wer is not None and not trans:
-        raise typer.BadParameter("--max-wer needs transcripts: give them with --trans")
-    named = [*(audio or []), *(audio_path or [])]
-    utterances = _find_utterances(named, wavscp, data_dir, allow_pipes)
+    _check_needs(resume and not output, max_wer is not None and not trans)
+    utterances = _find_utterances((audio or []) + (audio_path or []), wavscp, data_dir, allow_pipes)
     references = _read_references(trans, utterances) if trans else {}
     finished = outputs.keep_finished(output, as_json=as_json) if output and resume else {}
     address = url or f"{server_addr}:{server_port or protocol.port}"
+    credentials = Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
     connect = partial(
-        AsyncClient,
-        address,
-        protocol=protocol.value,
-        model=model_name,
-        sample_rate=sample_rate,
-        credentials=Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key),
-    )
+        AsyncClient, address, protocol=protocol.value, model=model_name,
+        sample_rate=sample_rate, credentials=credentials,
+    )  # fmt: skip
     todo = [one for one in utterances if one.id not in finished]
     load = corpus.Load(num_tasks, batch_size, details=as_json)
     done = session.Run(finished)
     job = session.Job(connect, todo, load, output, appends=resume, as_json=as_json)
     cut_short = _carry_out(job, done, log_interval)
-    judged = verdict.judge(
-        done, references, verdict.Rules(compute_cer, normalize, max_wer, log_dir)
-    )
+    rules = verdict.Rules(compute_cer, normalize, max_wer, log_dir)
+    judged = verdict.judge(done, references, rules)
     if judged.report:
         _say(judged.report)
     raise typer.Exit(cut_short or (0 if judged.is_good else EXIT_FAILED))
+
+
+def _check_needs(lacks_output: bool, lacks_transcripts: bool) -> None:
+    if lacks_output:
+        raise typer.BadParameter("--resume continues a file: name it with --output")
+    if lacks_transcripts:
+        raise typer.BadParameter("--max-wer needs transcripts: give them with --trans")
 
 
 def _find_utterances(

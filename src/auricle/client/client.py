@@ -37,8 +37,9 @@ Answer = TypeVar("Answer")
 class Patience:
     """How long to wait for a server that is busy, restarting or silent.
 
-    The wait after attempt n is drawn from 0 to first_wait_s x 2^n, at most longest_wait_s, so
-    that clients refused together do not come back together. deadline_s is for each attempt.
+    The wait after attempt n is drawn from half to all of first_wait_s x 2^n, at most
+    longest_wait_s, so that clients refused together do not come back together, and none gives up
+    on a server that restarts within 15 s. deadline_s is for each attempt.
     """
 
     attempts: int = 12
@@ -48,7 +49,7 @@ class Patience:
 
     def wait_s(self, attempt: int) -> float:
         longest = min(self.longest_wait_s, self.first_wait_s * 2**attempt)
-        return random.uniform(0, longest)  # noqa: S311  # spreads load, keeps no secret
+        return random.uniform(longest / 2, longest)  # noqa: S311  # spreads load, keeps no secret
 
 
 class AsyncClient:
@@ -74,6 +75,7 @@ class AsyncClient:
         self._model = model
         self._is_model_known = False
         self._choosing = asyncio.Lock()
+        self._credentials = credentials
         self._transport = Transport(self.url, protocol, credentials)
 
     async def __aenter__(self) -> "AsyncClient":
@@ -204,7 +206,8 @@ class AsyncClient:
             if await self._transport.is_live():
                 raise
             raise UnreachableError(
-                f"no server answers at {self.url}; is it running? `auricle serve` starts one"
+                f"no server answers at {self.url}; is it running? `auricle serve` starts one; "
+                f"{self._credentials.doubt}"
             ) from error
 
 

@@ -24,6 +24,13 @@ class Credentials:
     certificate: Path | None = None
     private_key: Path | None = None
 
+    @property
+    def doubt(self) -> str:
+        """What these may have to do with it that no server answers."""
+        if self.ca is None:
+            return "one that speaks TLS answers only with --tls-ca"
+        return f"by TLS its certificate must be signed by {self.ca} and name this host"
+
     def key_for(self, url: str) -> str | None:
         return self.key or access.key_for(url.rpartition(":")[0].strip("[]") or url)
 

@@ -8,19 +8,17 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import IO, TextIO
 
-from auricle import access
+from auricle import access, spec
 from auricle.errors import ServerError, UnreachableError
-from auricle.server import command, control, hardening, host, layout, locate, log, repository, stubs
+from auricle.server import command, control, hardening, host, layout, locate, repository, stubs
 from auricle.server.http import Endpoint
 from auricle.server.options import Options
+from auricle.server.output import Output
 from auricle.server.ports import check_ports
 
 POLL_S = 0.05
@@ -48,6 +46,7 @@ class Server:
 
     process: subprocess.Popen[bytes]
     options: Options
+    output: Output
     models: tuple[str, ...]
     ready_s: float
 
@@ -71,10 +70,12 @@ class Server:
             if dead & before:
                 raise ServerError(
                     "the process of a Python model died, perhaps for want of memory, and Triton "
-                    f"starts no other; start the server again{why(self.options)}"
+                    f"starts no other; start the server again{self.output.explain()}"
                 )
             before = dead
-        raise ServerError(f"tritonserver ended by itself with status {status}{why(self.options)}")
+        raise ServerError(
+            f"tritonserver ended by itself with status {status}{self.output.explain()}"
+        )
 
     def look(self) -> int | None:
         """The status of a tritonserver that ends before the next look."""
@@ -94,17 +95,20 @@ def serve(options: Options) -> Iterator[Server]:
     plan = prepare(options)
     with contextlib.ExitStack() as ending:
         ending.callback(remove_shared_memory, plan)
-        process = start(plan, options)
+        output = Output(options.log_file)
+        process = output.start(plan.command, plan.environment)
+        ending.callback(output.finish)
         ending.callback(stop, process, options.stop_timeout_s + STOP_MARGIN_S)
-        wait_until_ready(process, plan, options)
+        wait_until_ready(process, plan, options, output)
         models = find_models(options)
-        yield Server(process, options, models, time.monotonic() - started)
+        yield Server(process, options, output, models, time.monotonic() - started)
 
 
 def prepare(options: Options) -> Plan:
     triton = locate.find_triton()
     host.check_glibc(triton)
     environment = command.build_environment(triton, host.python_library_folder(triton))
+    environment[spec.LOG_REQUESTS] = options.log_requests
     backends = layout.backend_folder(triton)
     models = repository.check(options.folders, [path.name for path in backends.iterdir()])
     options, models = choose(options, models)
@@ -139,35 +143,13 @@ def choose(
     return replace(options, loads=[model.name for model in chosen]), chosen
 
 
-def start(plan: Plan, options: Options) -> subprocess.Popen[bytes]:
-    with open_log(options.log_file) as output:
-        return subprocess.Popen(
-            plan.command,
-            env=plan.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-
 def local_endpoint(options: Options) -> Endpoint:
     return Endpoint(options.local_host, options.ports.http, key=access.find_key())
 
 
-def open_log(path: Path | None) -> contextlib.AbstractContextManager[IO[bytes] | TextIO]:
-    if path is None:
-        return contextlib.nullcontext(sys.stderr)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
-    except OSError as error:
-        raise ServerError(
-            f"cannot write the log {path} ({error.strerror}); choose another with --log-file"
-        ) from error
-
-
-def wait_until_ready(process: subprocess.Popen[bytes], plan: Plan, options: Options) -> None:
+def wait_until_ready(
+    process: subprocess.Popen[bytes], plan: Plan, options: Options, output: Output
+) -> None:
     endpoint = local_endpoint(options)
     paths = ["/v2/health/ready", *(f"/v2/models/{name}/ready" for name in plan.expected)]
     deadline = time.monotonic() + options.start_timeout_s
@@ -175,14 +157,14 @@ def wait_until_ready(process: subprocess.Popen[bytes], plan: Plan, options: Opti
         if process.poll() is not None:
             raise ServerError(
                 f"tritonserver ended with status {process.returncode} before it was ready"
-                f"{why(options)}"
+                f"{output.explain()}"
             )
         with contextlib.suppress(UnreachableError):
             if all(endpoint.get(path).is_ok for path in paths):
                 return
         time.sleep(POLL_S)
     raise ServerError(
-        f"tritonserver was not ready within {options.start_timeout_s:g} s{why(options)}"
+        f"tritonserver was not ready within {options.start_timeout_s:g} s{output.explain()}"
     )
 
 
@@ -192,14 +174,6 @@ def find_models(options: Options) -> tuple[str, ...]:
     if not models and options.loads is None:
         raise ServerError(f"there is no model in {', '.join(options.remote)}")
     return tuple(models)
-
-
-def why(options: Options) -> str:
-    """What the log says, to go on with a sentence that reports an end."""
-    if options.log_file is None:
-        return "; see its log above"
-    text = options.log_file.read_text(encoding="utf-8", errors="replace")
-    return f"; its log {options.log_file} says:\n{log.explain(text)}"
 
 
 def stop(process: subprocess.Popen[bytes], timeout_s: float) -> None:

@@ -28,6 +28,7 @@ class Options:
 
     repositories: folders, or s3://BUCKET/PATH and s3://http://HOST:PORT/BUCKET/PATH.
     log_file: takes what Triton and its models print; None is our own stderr.
+    log_requests: "1" logs a line of JSON a request, "text" with what was said, "0" none.
     loads: the models to start with, where others may be loaded and unloaded meanwhile; None is
         all models, for good.
     restricts_reads: whether the access key guards statistics and configurations, too.
@@ -39,6 +40,7 @@ class Options:
     ports: Ports = field(default_factory=Ports)
     host: str = LOOPBACK
     log_file: Path | None = None
+    log_requests: str = "0"
     tls: Tls | None = None
     loads: Sequence[str] | None = None
     restricts_reads: bool = False

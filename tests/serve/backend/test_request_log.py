@@ -7,8 +7,9 @@ import pytest
 
 from auricle.errors import RepositoryError
 from auricle.serve.backend.outcomes import Outcome, UnfitRequestError, Utterance
-from auricle.serve.backend.request_log import VARIABLE, RequestLog, open_log
+from auricle.serve.backend.request_log import RequestLog, open_log
 from auricle.serve.tokens import Transcript
+from auricle.spec import LOG_REQUESTS
 
 PIPE_KEEPS_WHOLE = 4096  # PIPE_BUF of Linux
 HEARD = Outcome(
@@ -80,9 +81,9 @@ def test_lines_of_many_processes_stay_whole_in_one_pipe() -> None:
 
 @pytest.mark.parametrize("value", [None, "", "0"])
 def test_it_is_off_unless_asked(monkeypatch: pytest.MonkeyPatch, value: str | None) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(LOG_REQUESTS, raising=False)
     if value is not None:
-        monkeypatch.setenv(VARIABLE, value)
+        monkeypatch.setenv(LOG_REQUESTS, value)
     assert open_log("demo") is None
 
 
@@ -90,11 +91,11 @@ def test_it_is_off_unless_asked(monkeypatch: pytest.MonkeyPatch, value: str | No
 def test_the_environment_turns_it_on(
     monkeypatch: pytest.MonkeyPatch, value: str, text: bool
 ) -> None:
-    monkeypatch.setenv(VARIABLE, value)
+    monkeypatch.setenv(LOG_REQUESTS, value)
     assert open_log("demo") == RequestLog("demo", text=text)
 
 
 def test_an_unknown_mode_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "yes")
+    monkeypatch.setenv(LOG_REQUESTS, "yes")
     with pytest.raises(RepositoryError, match="AURICLE_LOG_REQUESTS is 'yes'; known: 0, 1, text"):
         open_log("demo")

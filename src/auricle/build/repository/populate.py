@@ -20,11 +20,15 @@ MODEL_PY = "from auricle.serve.backend.offline import TritonPythonModel  # noqa:
 WARM_UP_SECONDS = (1, 5, 15)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 RESERVED = "__"  # between a model's name and the name of a model behind it
+MIN_INSTANCES = 2  # a single one lets what waits stand for up to 0.5 s: docs/log.md
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """instances: of each model, None for one a core.  force: give up edits of config.pbtxt."""
+    """instances: of each model, None for one a core, but two at least.
+
+    force: give up edits of config.pbtxt.
+    """
 
     runner: RunnerName = "onnxruntime"
     instances: int | None = None
@@ -128,7 +132,7 @@ def check_runner(kept: str | None, target: Path, runner: RunnerName) -> None:
 def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
     """The text of config.pbtxt by model name."""
     choices = choose(built, deployment)
-    instances = deployment.instances or len(os.sched_getaffinity(0))
+    instances = deployment.instances or max(MIN_INSTANCES, len(os.sched_getaffinity(0)))
     configs = {name: config.offline(name, choices, instances)}
     if deployment.runner == "bls":
         graph = built.graphs["encoder"].graph

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Literal, get_args
 
+from auricle import spec
 from auricle.errors import RepositoryError
 from auricle.serve.backend.outcomes import Outcome, reason_of
 
-VARIABLE = "AURICLE_LOG_REQUESTS"
 Mode = Literal["0", "1", "text"]
 STDOUT = 1
 MAX_CHARS = 256  # of what a caller chose; a pipe keeps lines of up to 4096 bytes whole
@@ -53,7 +53,9 @@ class RequestLog:
 
 def open_log(model: str) -> RequestLog | None:
     """What the environment asks for; None is no log. RepositoryError if it asks for no mode."""
-    mode = os.environ.get(VARIABLE) or "0"
+    mode = os.environ.get(spec.LOG_REQUESTS) or "0"
     if mode not in get_args(Mode):
-        raise RepositoryError(f"{VARIABLE} is {mode!r}; known: {', '.join(get_args(Mode))}")
+        raise RepositoryError(
+            f"{spec.LOG_REQUESTS} is {mode!r}; known: {', '.join(get_args(Mode))}"
+        )
     return None if mode == "0" else RequestLog(model, text=mode == "text")
