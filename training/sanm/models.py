@@ -168,8 +168,11 @@ class Paraformer:
 
     def losses(self, batch: Batch, rng: random.Random) -> dict[str, Tensor]:
         del rng
-        text, lens = padded([self.cuts.encode(text) for text in batch.texts])
-        loss, stats, _ = self.model(batch.speech, batch.speech_lens, text, lens)
+        # FunASR's CIF fails if the last row fires nothing, as the weights of a lone </s> may, whose
+        # sum is rounded below 1: the rows without text come first.
+        order = sorted(range(len(batch.texts)), key=lambda row: bool(batch.texts[row]))
+        text, lens = padded([self.cuts.encode(batch.texts[row]) for row in order])
+        loss, stats, _ = self.model(batch.speech[order], batch.speech_lens[order], text, lens)
         ctc = stats["loss_ctc"] * len(lens) / lens.sum().clamp(min=1)
         return {"loss": loss, "ctc": ctc, "att": stats["loss_att"], "count": stats["loss_pre"]}
 

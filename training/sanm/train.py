@@ -31,6 +31,7 @@ SMOOTHING = 0.95
 GLUED_SHARE = 0.2
 SAVE_EVERY_S = 60
 LOG_EVERY_STEPS = 50
+LONGEST_STEP_S = 10.0  # what is beyond was a pause, which the budget does not count
 UNBOUNDED = 0
 
 
@@ -123,7 +124,8 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(
             self.parameters, lr=0.0, betas=(0.9, 0.98), weight_decay=0.01, fused=True
         )
-        self.started = self.saved = time.monotonic()
+        self.stepped = self.saved = time.monotonic()
+        self.worked_s = 0.0
         self.step = 0
         self.spent = 0.0  # share of the budget, agreed between the processes
         self.smoothed = {"ctc": 9.0}
@@ -168,7 +170,10 @@ class Trainer:
 
     def _update(self, losses: dict[str, float]) -> None:
         """One optimiser step with the processes' mean gradient; the same decisions everywhere."""
-        spent = (time.monotonic() - self.started) / (60 * self.options.minutes)
+        now = time.monotonic()
+        self.worked_s += min(now - self.stepped, LONGEST_STEP_S)
+        self.stepped = now
+        spent = self.worked_s / (60 * self.options.minutes)
         self.spent, *means = parallel.average(self.parameters, [spent, *losses.values()])
         torch.nn.utils.clip_grad_norm_(self.parameters, 5.0)
         warm_up = min(1.0, (self.step + 1) / WARM_UP_STEPS)
@@ -188,14 +193,13 @@ class Trainer:
     def _report(self) -> None:
         if self.step % LOG_EVERY_STEPS == 0 and self.rank == 0:
             losses = " ".join(f"{name} {value:.3f}" for name, value in self.smoothed.items())
-            seconds = time.monotonic() - self.started
-            logger.info("step %d %.0f s %s", self.step, seconds, losses)
+            logger.info("step %d %.0f s %s", self.step, self.worked_s, losses)
         if time.monotonic() - self.saved > SAVE_EVERY_S:
             self._save()
 
     def _save(self) -> None:
         self.saved = time.monotonic()
-        minutes = self.minutes_before + (self.saved - self.started) / 60
+        minutes = self.minutes_before + self.worked_s / 60
         if self.rank == 0:
             weights = self.model.state_dict()
             save(self.options.out, Checkpoint(self.options.kind, self.cmvn, weights, minutes))
