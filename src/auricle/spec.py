@@ -23,6 +23,14 @@ TokenKind = Literal["bpe", "byte_bpe", "char"]
 RunnerName = Literal["onnxruntime", "bls"]
 
 
+RESERVED = "__"  # between a model's name and the name of a model behind it
+
+
+def encoder_of(model: str) -> str:
+    """The name of the encoder that Triton itself runs for a model, with runner bls."""
+    return f"{model}{RESERVED}encoder"
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a checkpoint came from: a folder or Hugging Face id, and sha256 by file name."""

@@ -4,12 +4,15 @@ import importlib
 import pkgutil
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import auricle
 from auricle import errors
+
+if TYPE_CHECKING:
+    from auricle.server.http import Endpoint
 
 EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_INTERRUPTED = 1, 2, 3, 130
 EXIT_CODES = {
@@ -18,6 +21,9 @@ EXIT_CODES = {
     errors.UnknownModelError: EXIT_USAGE,
     errors.UnreachableError: EXIT_UNREACHABLE,
 }
+
+HTTP_URL = "http://127.0.0.1:8000"
+HttpUrl = Annotated[str, typer.Option(envvar="AURICLE_HTTP_URL", help="The server's HTTP address.")]
 
 # What every client of a server over TLS is given.
 TlsCa = Annotated[
@@ -51,6 +57,16 @@ def create_app() -> typer.Typer:
         app.command(module.name.replace("_", "-"), no_args_is_help=False)(command.run)
     app.callback()(root)
     return app
+
+
+def find_endpoint(url: str, timeout_s: float) -> "Endpoint":
+    """Where a command asks a server over HTTP."""
+    from auricle.server.http import parse_url
+
+    try:
+        return parse_url(url, timeout_s)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--url") from error
 
 
 def print_version(asked: bool) -> None:

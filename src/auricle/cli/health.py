@@ -4,25 +4,19 @@ from typing import Annotated
 
 import typer
 
-from auricle.cli import EXIT_FAILED
+from auricle.cli import EXIT_FAILED, HTTP_URL, HttpUrl, find_endpoint
 
 
 def run(
-    url: Annotated[
-        str, typer.Option(envvar="AURICLE_HTTP_URL", help="The server's HTTP address.")
-    ] = "http://127.0.0.1:8000",
+    url: HttpUrl = HTTP_URL,
     timeout: Annotated[
         float, typer.Option(min=0.01, help="Seconds that an answer may take.")
     ] = 10.0,
 ) -> None:
     """Ask a server whether it is ready, and every model for a transcript of 0.1 s of silence."""
     from auricle.server import health
-    from auricle.server.http import parse_url
 
-    try:
-        endpoint = parse_url(url, timeout)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--url") from error
+    endpoint = find_endpoint(url, timeout)
     probes = health.probe_models(endpoint)
     if not probes:
         typer.echo("ready; no model takes waveforms")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auricle.cli import HTTP_URL, HttpUrl, find_endpoint
+
 if TYPE_CHECKING:
     from auricle.server.control import Model
 
@@ -21,9 +23,7 @@ class Action(str, Enum):
 def run(
     action: Annotated[Action, typer.Argument(help="What to do.")] = Action.list,
     name: Annotated[str | None, typer.Argument(help="The model to load or unload.")] = None,
-    url: Annotated[
-        str, typer.Option(envvar="AURICLE_HTTP_URL", help="The server's HTTP address.")
-    ] = "http://127.0.0.1:8000",
+    url: HttpUrl = HTTP_URL,
     timeout: Annotated[
         float, typer.Option(min=0.01, help="Seconds that loading or unloading may take.")
     ] = 600.0,
@@ -35,14 +35,10 @@ def run(
     Loading a loaded model renews it.
     """
     from auricle.server import control
-    from auricle.server.http import parse_url
 
     if (name is None) != (action is Action.list):
         raise typer.BadParameter("load and unload want the name of a model, list wants none")
-    try:
-        endpoint = parse_url(url, timeout)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--url") from error
+    endpoint = find_endpoint(url, timeout)
     if name is None:
         show(control.list_models(endpoint), as_json=as_json)
         return

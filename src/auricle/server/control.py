@@ -7,7 +7,7 @@ from typing import TypedDict, cast
 from auricle.errors import ServerError, UnknownModelError
 from auricle.server import log
 from auricle.server.http import Answer, Endpoint, Json
-from auricle.server.repository import encoder_of
+from auricle.spec import encoder_of
 
 READY = "READY"
 GONE = ("", "UNAVAILABLE")  # never loaded, and unloaded

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from auricle import spec
 from auricle.errors import RepositoryError
+from auricle.spec import encoder_of
 
 if TYPE_CHECKING:
     from tritonclient.grpc.model_config_pb2 import ModelConfig
@@ -67,11 +68,6 @@ def check(repositories: Sequence[Path], backends: Collection[str]) -> list[Model
         if is_pipeline(model):
             check_pipeline(model, by_name)
     return models
-
-
-def encoder_of(name: str) -> str:
-    """The name of the model that a pipeline with the runner bls calls."""
-    return f"{name}__encoder"
 
 
 def choose(models: Sequence[Model], names: Collection[str]) -> list[Model]:

@@ -14,12 +14,11 @@ from auricle.build.export.graph import port_of
 from auricle.build.families import Built
 from auricle.build.repository import config
 from auricle.errors import RepositoryError
-from auricle.spec import Choices, RunnerName
+from auricle.spec import RESERVED, Choices, RunnerName, encoder_of
 
 MODEL_PY = "from auricle.serve.backend.offline import TritonPythonModel  # noqa: F401\n"
 WARM_UP_SECONDS = (1, 5, 15)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-RESERVED = "__"  # between a model's name and the name of a model behind it
 MIN_INSTANCES = 2  # a single one lets what waits stand for up to 0.5 s: docs/log.md
 
 
@@ -67,10 +66,6 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
         tuple(repository / model for model in configs),
         tuple(repository / model / config.FILE_NAME for model in kept),
     )
-
-
-def encoder_of(name: str) -> str:
-    return f"{name}{RESERVED}encoder"
 
 
 def check_name(name: str) -> None:

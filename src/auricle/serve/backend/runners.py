@@ -11,7 +11,7 @@ import triton_python_backend_utils as pb_utils
 
 from auricle.errors import AuricleError, BusyError, RepositoryError
 from auricle.serve.runner import Array, Runner, Tensors
-from auricle.spec import Choices, PipelineSpec
+from auricle.spec import Choices, PipelineSpec, encoder_of
 
 ENCODER_OUTPUTS = {
     "transducer": ("ENCODER_OUT", "OUT_LENS"),
@@ -29,7 +29,7 @@ def create(spec: PipelineSpec, choices: Choices, folder: Path, model: str, on_gp
         graphs.pop("encoder", None)
     local = OnnxRunner({role: folder / name for role, name in graphs.items()}, choices, on_gpu)
     if choices.runner == "bls":
-        return EncoderByBls(f"{model}__encoder", ENCODER_OUTPUTS[spec.head], local)
+        return EncoderByBls(encoder_of(model), ENCODER_OUTPUTS[spec.head], local)
     return local
 
 
