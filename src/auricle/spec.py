@@ -18,10 +18,18 @@ VERSION = 1
 # The environment variable by which `auricle serve` asks for a request log: 0, 1, or text.
 LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
 
-Head = Literal["transducer", "ctc"]
-TokenKind = Literal["bpe", "byte_bpe", "char"]
+Head = Literal["transducer", "ctc", "ctc_attention", "cif"]
+TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe"]
 RunnerName = Literal["onnxruntime", "bls"]
+Decoding = Literal["greedy_search", "prefix_beam_search", "attention_rescoring"]
 
+# What each head can be decoded by; the first is what a build chooses.
+DECODINGS: dict[Head, tuple[Decoding, ...]] = {
+    "transducer": ("greedy_search",),
+    "ctc": ("greedy_search", "prefix_beam_search"),
+    "ctc_attention": ("attention_rescoring", "prefix_beam_search", "greedy_search"),
+    "cif": ("greedy_search",),
+}
 
 RESERVED = "__"  # between a model's name and the name of a model behind it
 
@@ -41,12 +49,49 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Rescorer:
+    """A decoder that scores whole hypotheses.
+
+    beam: hypotheses of an utterance that one run takes, no more and no fewer.
+    is_bidirectional: whether it takes them reversed, too.
+    """
+
+    beam: int
+    sos_id: int
+    eos_id: int
+    is_bidirectional: bool
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Numbers that the encoder takes beside the audio, by name; the first of each is the default.
+
+    lead_frames: output frames before the audio's first, one for each tag of the answer.
+    """
+
+    languages: dict[str, int]
+    text_norms: dict[str, int]
+    lead_frames: int
+
+
+@dataclass(frozen=True)
+class Hotwords:
+    """max_tokens: of one hotword.  last_id: the entry that ends every list, <s>."""
+
+    max_tokens: int
+    last_id: int
+
+
+@dataclass(frozen=True)
 class PipelineSpec:
     """Facts of a checkpoint.
 
     seconds_per_frame: seconds of audio per encoder output frame.
-    graphs: role ("encoder", "decoder", "joiner") -> file name in the version folder.
+    graphs: role ("encoder", "decoder", "joiner", "rescorer", "hotword_embedder") -> file name in
+        the version folder.
     max_seconds: the longest audio that the graph itself can take (a positional table), or None.
+    has_timestamps: whether a head "cif" gives the peaks of its tokens.
+    num_end_tokens: tokens of a head "cif" behind the text, </s>.
     """
 
     family: str
@@ -61,6 +106,11 @@ class PipelineSpec:
     context_size: int
     max_seconds: float | None
     source: Source
+    has_timestamps: bool = False
+    num_end_tokens: int = 0
+    rescorer: Rescorer | None = None
+    prompt: Prompt | None = None
+    hotwords: Hotwords | None = None
 
     def save(self, folder: Path) -> None:
         record = {"version": VERSION, **dataclasses.asdict(self)}
@@ -84,10 +134,17 @@ def load(folder: Path) -> PipelineSpec:
             "run `auricle build` again"
         )
     try:
-        return PipelineSpec(**{**record, "source": Source(**record["source"])})
+        return PipelineSpec(**record | _parse_parts(record))
     except (KeyError, TypeError) as error:
         what = f"lacks {error}" if isinstance(error, KeyError) else f"is not whole: {error}"
         raise RepositoryError(f"{path} {what}; run `auricle build` again") from error
+
+
+def _parse_parts(record: dict[str, dict[str, int]]) -> dict[str, object]:
+    kinds = {"source": Source, "rescorer": Rescorer, "prompt": Prompt, "hotwords": Hotwords}
+    optional = set(kinds) - {"source"}
+    absent = {name for name in optional if record.get(name) is None}
+    return {name: kinds[name](**record[name]) for name in kinds.keys() - absent}
 
 
 @dataclass(frozen=True)
@@ -110,18 +167,22 @@ class Choices:
     max_padding: float = 0.2
     max_batch_seconds: float = 120.0
     lookahead: int = 4
+    decoding: Decoding = "greedy_search"
+    beam: int = 10
     max_audio_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        if self.runner not in get_args(RunnerName):
-            raise RepositoryError(
-                f"parameter runner is {self.runner!r}; known: {', '.join(get_args(RunnerName))}"
-            )
+        for name, known in (("runner", get_args(RunnerName)), ("decoding", get_args(Decoding))):
+            if getattr(self, name) not in known:
+                raise RepositoryError(
+                    f"parameter {name} is {getattr(self, name)!r}; known: {', '.join(known)}"
+                )
         for name in (
             "threads",
             "max_sub_batch",
             "max_batch_seconds",
             "lookahead",
+            "beam",
             "max_audio_seconds",
         ):
             if getattr(self, name) <= 0:
