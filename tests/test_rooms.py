@@ -24,6 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "serve.decode": {"errors"},
     "serve.tokens": {"serve.decode", "errors"},
     "serve.runner": set(),
+    "serve.options": {"spec"},
     "serve.pipeline": {"serve.runner", "serve.decode", "serve.tokens", "spec", "errors"},
     "serve.backend": {
         "serve.pipeline", "serve.runner", "serve.decode", "serve.tokens", "spec", "wire", "errors",

@@ -14,6 +14,7 @@ import triton_python_backend_utils as pb_utils
 
 from auricle import spec
 from auricle.serve.backend import request_log, responses, runners
+from auricle.serve.backend.local import create_pipeline
 from auricle.serve.backend.metrics import Meter, MeteredRunner
 from auricle.serve.backend.outcomes import (
     CancelledRequestError,
@@ -22,8 +23,8 @@ from auricle.serve.backend.outcomes import (
     Utterance,
 )
 from auricle.serve.backend.requests import Limits, unpack
-from auricle.serve.pipeline import Pipeline, Waveform
-from auricle.serve.tokens import TokenTable, Transcript, parse_symbols
+from auricle.serve.pipeline import Waveform
+from auricle.serve.tokens import Transcript
 
 LOGGER = logging.getLogger(__name__)
 WARM_UP_SECONDS = (1.0, 5.0, 15.0)
@@ -42,9 +43,7 @@ class TritonPythonModel:
         self.meter = Meter(self.name)
         runner = runners.create(self.spec, choices, folder, self.name, on_gpu)
         metered = MeteredRunner(runner, self.meter, self.spec.sample_rate)
-        symbols = parse_symbols((folder / self.spec.tokens).read_text(encoding="utf-8"))
-        tokens = TokenTable(symbols, self.spec.token_kind, self.spec.seconds_per_frame)
-        self.pipeline = Pipeline(self.spec, choices, metered, tokens)
+        self.pipeline = create_pipeline(self.spec, choices, folder, metered)
         max_seconds = min(choices.max_audio_seconds, self.spec.max_seconds or float("inf"))
         self.limits = Limits(self.spec.sample_rate, max_seconds)
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself

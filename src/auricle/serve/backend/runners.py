@@ -1,4 +1,4 @@
-"""Runners: ONNX Runtime in this process, or Triton's own model of the encoder by BLS."""
+"""The Runner of a served model: sessions in this process, or the encoder by BLS."""
 
 from __future__ import annotations  # Triton fills pb_utils only after the import
 
@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-import onnxruntime as ort
 import triton_python_backend_utils as pb_utils
 
-from auricle.errors import AuricleError, BusyError, RepositoryError
+from auricle.errors import AuricleError, BusyError
+from auricle.serve.backend.onnx_runner import OnnxRunner
 from auricle.serve.runner import Array, Runner, Tensors
 from auricle.spec import Choices, PipelineSpec, encoder_of
 
@@ -27,39 +27,11 @@ def create(spec: PipelineSpec, choices: Choices, folder: Path, model: str, on_gp
     graphs = dict(spec.graphs)
     if choices.runner == "bls":
         graphs.pop("encoder", None)
-    local = OnnxRunner({role: folder / name for role, name in graphs.items()}, choices, on_gpu)
+    paths = {role: folder / name for role, name in graphs.items()}
+    local = OnnxRunner(paths, choices.threads, on_gpu=on_gpu)
     if choices.runner == "bls":
         return EncoderByBls(encoder_of(model), ENCODER_OUTPUTS[spec.head], local)
     return local
-
-
-class OnnxRunner:
-    """Sessions in this process, one a graph."""
-
-    def __init__(self, graphs: dict[str, Path], choices: Choices, on_gpu: bool) -> None:
-        self._sessions = {
-            role: create_session(path, choices.threads, on_gpu) for role, path in graphs.items()
-        }
-        self._outputs = {
-            role: [output.name for output in session.get_outputs()]
-            for role, session in self._sessions.items()
-        }
-
-    def run(self, graph: str, batches: Sequence[Tensors]) -> list[Tensors]:
-        session, names = self._sessions[graph], self._outputs[graph]
-        return [dict(zip(names, session.run(names, batch), strict=True)) for batch in batches]
-
-
-def create_session(path: Path, threads: int, on_gpu: bool) -> ort.InferenceSession:
-    if not path.is_file():
-        raise RepositoryError(f"no graph {path}; run `auricle build` again")
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.enable_mem_pattern = False  # it keeps one plan for every shape that it ever sees
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    providers = ["CUDAExecutionProvider"] if on_gpu else []
-    return ort.InferenceSession(str(path), options, providers=[*providers, "CPUExecutionProvider"])
 
 
 class EncoderByBls:
