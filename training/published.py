@@ -76,14 +76,19 @@ def _padded(hypotheses: Sequence[Sequence[int]]) -> NDArray[np.int64]:
     return np.array([rows], np.int64)
 
 
+def read_cmvn(path: Path) -> tuple[Array, Array]:
+    """Shift and scale of am.mvn, each [560]."""
+    shift, scale = (
+        np.array(line.split("[")[1].strip(" ]").split(), np.float32)
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if line.startswith("<LearnRateCoef>")
+    )
+    return shift, scale
+
+
 def _normaliser(folder: Path) -> Callable[[Array], Array]:
     """am.mvn, which stacks by LFR first."""
-    numbers = [
-        np.array(line.split("[")[1].strip(" ]").split(), np.float32)
-        for line in (folder / "am.mvn").read_text(encoding="utf-8").splitlines()
-        if line.startswith("<LearnRateCoef>")
-    ]
-    shift, scale = numbers
+    shift, scale = read_cmvn(folder / "am.mvn")
     return lambda features: np.asarray((low_frame_rate(features) + shift) * scale)
 
 
