@@ -46,18 +46,20 @@ def search_frame_by_frame(
 ) -> Hypothesis:
     """The definition: one utterance, one frame, one joiner call, at most one token."""
     context = [-1] * (options.context_size - 1) + [options.blank_id]
-    hypothesis = Hypothesis()
+    ids: list[int] = []
+    frames: list[float] = []
+    log_probs: list[float] = []
     for frame in range(num_frames):
         y = np.array([context[-options.context_size :]])
         logits = networks.joiner(encoder_out[None, frame], networks.decoder(y))[0]
         token = int(logits.argmax())
         if token not in (options.blank_id, options.unk_id):
             log_prob = logits[token] - np.log(np.exp(logits.astype(np.float64)).sum())
-            hypothesis.ids.append(token)
-            hypothesis.frames.append(frame)
-            hypothesis.log_probs.append(float(log_prob))
+            ids.append(token)
+            frames.append(frame)
+            log_probs.append(float(log_prob))
             context.append(token)
-    return hypothesis
+    return Hypothesis(ids, frames, log_probs)
 
 
 @settings(deadline=None)
