@@ -23,7 +23,8 @@ from auricle.client.bench import machine, workload
 from auricle.client.manifests import find_audio
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.decode.transducer import ContextCache, Floats, Ints, Options, greedy_search
-from auricle.serve.pipeline import Pipeline, pad
+from auricle.serve.pipeline import Pipeline
+from auricle.serve.planning import pad
 
 
 @dataclass

@@ -13,7 +13,7 @@ import tritonclient.grpc as kserve
 from auricle import access
 from auricle.audio import Waveform
 from auricle.serve.backend.outcomes import REASONS
-from auricle.serve.pipeline import plan_sub_batches
+from auricle.serve.planning import plan_sub_batches
 from auricle.server import Options, Server, free_ports, serve
 from auricle.spec import Choices
 from tests.conftest import ROOT

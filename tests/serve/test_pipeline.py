@@ -1,19 +1,25 @@
+import dataclasses
+from collections.abc import Sequence
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.serve import pipeline
+from auricle.errors import RepositoryError
+from auricle.serve.options import DecodingOptions
 from auricle.serve.pipeline import Pipeline
+from auricle.serve.planning import Waveform
 from auricle.serve.runner import Tensors
 from auricle.serve.tokens import TokenTable
-from auricle.spec import Choices, PipelineSpec, Source
+from auricle.spec import Choices, Hotwords, PipelineSpec, Prompt, Rescorer, Source
 from tests.conftest import FakeRunner
 
-RATE = 100
+LETTERS = [chr(ord("a") + index) for index in range(26)]
 SPEC = PipelineSpec(
     family="icefall-ctc",
     head="ctc",
-    sample_rate=RATE,
+    sample_rate=100,
     seconds_per_frame=0.04,
     graphs={"encoder": "encoder.onnx"},
     tokens="tokens.txt",
@@ -24,53 +30,109 @@ SPEC = PipelineSpec(
     max_seconds=None,
     source=Source("nowhere", None, {}),
 )
-choices = st.builds(
-    Choices,
-    max_sub_batch=st.integers(1, 8),
-    max_padding=st.floats(0, 1),
-    max_batch_seconds=st.floats(0.1, 100),
-)
-lengths = st.lists(st.integers(1, 1000), min_size=1, max_size=40)
-
-
-@given(lengths, choices)
-def test_a_plan_holds_every_row_once(lens: list[int], chosen: Choices) -> None:
-    plan = pipeline.plan_sub_batches(lens, chosen, RATE)
-    assert sorted(row for rows in plan for row in rows) == list(range(len(lens)))
-
-
-@given(lengths, choices)
-def test_a_plan_keeps_every_bound(lens: list[int], chosen: Choices) -> None:
-    for rows in pipeline.plan_sub_batches(lens, chosen, RATE):
-        padded = len(rows) * max(lens[row] for row in rows)
-        padding = padded - sum(lens[row] for row in rows)
-        assert len(rows) <= chosen.max_sub_batch
-        assert padding <= chosen.max_padding * padded
-        assert len(rows) == 1 or padded <= chosen.max_batch_seconds * RATE
+PROMPT = Prompt({"auto": 0, "en": 4}, {"woitn": 15, "withitn": 14}, lead_frames=0)
+GREEDY = DecodingOptions("greedy_search")
 
 
 def spell_length(batch: Tensors) -> Tensors:
     """An encoder whose text is the first sample of each row, as many frames as samples / 10."""
+    return spell(batch, batch["WAV"][:, 0].tolist())
+
+
+def spell_language(batch: Tensors) -> Tensors:
+    columns = zip(batch["LANGUAGE"].tolist(), batch["TEXT_NORM"].tolist(), strict=True)
+    return spell(batch, [language + text_norm - 10 for language, text_norm in columns])
+
+
+def spell_hotwords(batch: Tensors) -> Tensors:
+    return spell(batch, [sum(map(sum, row)) for row in batch["BIAS_EMBED"].tolist()])
+
+
+def spell(batch: Tensors, tokens: Sequence[float]) -> Tensors:
     lens = np.array([max(length // 10, 1) for length in batch["WAV_LENS"].tolist()], np.int32)
     ids = np.zeros((len(lens), lens.max(), 1), np.int32)
-    ids[:, 0, 0] = batch["WAV"][:, 0]
+    ids[:, 0, 0] = tokens
     log_probs = np.zeros(ids.shape, np.float32)
     return {"TOPK_IDS": ids, "TOPK_LOG_PROBS": log_probs, "OUT_LENS": lens}
+
+
+def embed_sum(batch: Tensors) -> Tensors:
+    """An embedder that gives each hotword the sum of its ids."""
+    return {"hw_embed": batch["hotwords"].sum(axis=1, keepdims=True).astype(np.float32)}
+
+
+def waveform(token: int, length: int = 20) -> Waveform:
+    return np.full(length, token, np.float32)
+
+
+def make(runner: FakeRunner, spec: PipelineSpec = SPEC, choices: Choices | None = None) -> Pipeline:
+    return Pipeline(spec, choices or Choices(), runner, TokenTable(LETTERS, "char", 0.04))
+
+
+def texts(
+    pipeline: Pipeline, waveforms: Sequence[Waveform], options: list[DecodingOptions] | None = None
+) -> list[str]:
+    return [transcript.text for transcript in pipeline.transcribe(waveforms, options)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 300), st.integers(1, 25)), min_size=1, max_size=20))
 def test_transcripts_come_back_in_the_order_of_the_waveforms(
     utterances: list[tuple[int, int]],
 ) -> None:
-    letters = [chr(ord("a") + index) for index in range(26)]
-    runner = FakeRunner({"encoder": spell_length})
-    recogniser = Pipeline(SPEC, Choices(max_sub_batch=3), runner, TokenTable(letters, "char", 0.04))
-    waveforms = [np.full(length, token, np.float32) for length, token in utterances]
-    texts = [transcript.text for transcript in recogniser.transcribe(waveforms)]
-    assert texts == [letters[token] for _, token in utterances]
+    pipeline = make(FakeRunner({"encoder": spell_length}), choices=Choices(max_sub_batch=3))
+    waveforms = [waveform(token, length) for length, token in utterances]
+    assert texts(pipeline, waveforms) == [LETTERS[token] for _, token in utterances]
 
 
-def test_rows_are_padded_with_silence_behind_their_lengths() -> None:
-    batch = pipeline.pad([np.ones(3, np.float32), np.ones(1, np.float32)])
-    assert batch["WAV"].tolist() == [[1, 1, 1], [1, 0, 0]]
-    assert batch["WAV_LENS"].tolist() == [3, 1]
+def test_a_caller_s_language_and_text_norm_are_its_own_in_a_shared_run() -> None:
+    runner = FakeRunner({"encoder": spell_language})
+    spec = dataclasses.replace(SPEC, prompt=PROMPT)
+    pipeline = make(runner, spec, Choices(max_sub_batch=4))
+    asked = [
+        dataclasses.replace(GREEDY, language=language, text_norm=text_norm)
+        for language, text_norm in ((4, 15), (0, 14), (0, 15))
+    ]
+    heard = texts(pipeline, [waveform(0, 20), waveform(0, 22), waveform(0, 21)], asked)
+    assert heard == [LETTERS[9], LETTERS[4], LETTERS[5]]
+    assert [len(batches) for _, batches in runner.asked] == [1]
+
+
+def test_the_first_language_and_text_norm_are_the_default() -> None:
+    pipeline = make(
+        FakeRunner({"encoder": spell_language}), dataclasses.replace(SPEC, prompt=PROMPT)
+    )
+    assert texts(pipeline, [waveform(0)]) == [LETTERS[0 + 15 - 10]]
+
+
+HOTWORDS_SPEC = dataclasses.replace(SPEC, hotwords=Hotwords(max_tokens=3, last_id=1))
+
+
+def test_one_callers_hotwords_are_no_others() -> None:
+    runner = FakeRunner({"encoder": spell_hotwords, "hotword_embedder": embed_sum})
+    pipeline = make(runner, HOTWORDS_SPEC, Choices(max_sub_batch=4))
+    lists = [(), ((2, 3), (4,)), (), ((2,),), ((2, 3), (4,))]
+    asked = [dataclasses.replace(GREEDY, hotwords=hotwords) for hotwords in lists]
+    heard = texts(pipeline, [waveform(0)] * 5, asked)
+    assert heard == [LETTERS[1 + sum(map(sum, hotwords))] for hotwords in lists]
+    encoder_runs = [batches for graph, batches in runner.asked if graph == "encoder"]
+    assert [len(batches) for batches in encoder_runs] == [3]
+
+
+def test_a_list_of_hotwords_is_embedded_once() -> None:
+    runner = FakeRunner({"encoder": spell_hotwords, "hotword_embedder": embed_sum})
+    pipeline = make(runner, HOTWORDS_SPEC)
+    for _ in range(3):
+        texts(pipeline, [waveform(0)], [dataclasses.replace(GREEDY, hotwords=((2,),))])
+    assert [graph for graph, _ in runner.asked].count("hotword_embedder") == 1
+
+
+def test_a_decoding_that_the_head_lacks_is_refused() -> None:
+    choices = Choices(decoding="attention_rescoring")
+    with pytest.raises(RepositoryError, match="knows greedy_search, prefix_beam_search"):
+        make(FakeRunner({}), choices=choices)
+
+
+def test_a_beam_wider_than_the_rescorers_is_refused() -> None:
+    spec = dataclasses.replace(SPEC, rescorer=Rescorer(10, 2, 2, is_bidirectional=False))
+    with pytest.raises(RepositoryError, match=r"beam of config.pbtxt is 11, but .* takes 10"):
+        make(FakeRunner({}), spec, Choices(beam=11))

@@ -1,54 +1,31 @@
+from collections.abc import Sequence
+
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from auricle.errors import RepositoryError
 from auricle.serve.decode.hypothesis import Hypothesis
-from auricle.serve.tokens import BYTE_CHARACTERS, TokenTable, Transcript, parse_symbols
+from auricle.serve.tags import Tags
+from auricle.serve.tokens import SPECIALS, TokenTable, Transcript
+from auricle.spec import Prompt, TokenKind
+
+PROMPT = Prompt({"auto": 0, "zh": 3, "en": 4}, {"woitn": 15, "withitn": 14}, lead_frames=4)
+TAGGED = ["<|en|>", "<|HAPPY|>", "<|Speech|>", "<|woitn|>"]
 
 
-def transcribe(symbols: list[str], kind: str) -> Transcript:
-    hypothesis = Hypothesis(list(range(len(symbols))), list(range(0, 10 * len(symbols), 10)))
-    hypothesis.log_probs.extend(-float(index) for index in range(len(symbols)))
-    return TokenTable(symbols, kind, 0.04).transcribe(hypothesis)
+def transcribe(
+    symbols: Sequence[str], kind: TokenKind, prompt: Prompt | None = None, step: int = 10
+) -> Transcript:
+    """Tokens of frames 0, step, 2 step, ..., each less probable than the one before."""
+    count = len(symbols)
+    hypothesis = Hypothesis(
+        list(range(count)),
+        [step * index for index in range(count)],
+        [-float(i) for i in range(count)],
+    )
+    return TokenTable(symbols, kind, 0.04, prompt).transcribe(hypothesis)
 
 
-@pytest.mark.parametrize(
-    ("kind", "symbols", "text"),
-    [
-        ("bpe", ["▁GO", "▁LE", "FT"], "GO LEFT"),
-        ("bpe", ["▁", "GO", "ING"], "GOING"),
-        ("bpe", ["▁caf", "<0xC3>", "<0xA9>"], "café"),
-        ("bpe", ["▁caf", "<0xC3>"], "caf"),
-        ("bpe", ["你", "好", "▁GO"], "你好 GO"),
-        ("char", ["你", "好"], "你好"),
-        ("char", ["G", "O", "<space>", "U", "P"], "GO UP"),
-        ("bpe", [], ""),
-    ],
-)
-def test_symbols_spell_the_text(kind: str, symbols: list[str], text: str) -> None:
-    assert transcribe(symbols, kind).text == text
-
-
-def byte_symbols(text: str) -> list[str]:
-    """As sentencepiece sees text that icefall's byte_encode has turned into letters."""
-    letters = "".join(BYTE_CHARACTERS[byte] for byte in text.encode())
-    return list(("▁" + letters).replace(" ", "▁"))
-
-
-@given(st.text(st.characters(codec="utf-8", exclude_characters="\u2581"), max_size=20))
-def test_byte_bpe_spells_every_text(text: str) -> None:
-    text = " ".join("".join(c for c in text if not ("぀" <= c <= "﫿")).split())
-    assert transcribe(byte_symbols(text), "byte_bpe").text == text
-
-
-def test_byte_bpe_drops_the_spaces_between_ideographs() -> None:
-    assert transcribe(byte_symbols("你 好 hello 世 界"), "byte_bpe").text == "你好 hello 世界"
-
-
-def test_byte_bpe_drops_bytes_that_form_no_character() -> None:
-    symbols = [*byte_symbols("go"), BYTE_CHARACTERS[0xE4]]
-    assert transcribe(symbols, "byte_bpe").text == "go"
+def words_of(transcript: Transcript) -> list[str]:
+    return [word.text for word in transcript.words]
 
 
 def test_words_carry_times_and_their_weakest_confidence() -> None:
@@ -60,15 +37,80 @@ def test_words_carry_times_and_their_weakest_confidence() -> None:
 
 
 def test_every_ideograph_is_a_word() -> None:
-    words = transcribe(["你", "好", "▁LE", "FT"], "bpe").words
-    assert [word.text for word in words] == ["你", "好", "LEFT"]
+    assert words_of(transcribe(["你", "好", "▁LE", "FT"], "bpe")) == ["你", "好", "LEFT"]
 
 
-def test_symbols_are_read_in_the_order_of_their_ids() -> None:
-    assert parse_symbols("b 1\n<blk> 0\n  2\n") == ["<blk>", "b", " "]
+def test_pieces_with_a_mark_make_one_word() -> None:
+    heard = transcribe(["go", "le@@", "ft", "好", "1", "2"], "at_bpe")
+    assert words_of(heard) == ["go", "left", "好", "12"]
 
 
-@pytest.mark.parametrize("text", ["<blk> 0\nx\n", "<blk> 0\nb 2\n", "a b\n"])
-def test_a_broken_table_is_refused(text: str) -> None:
-    with pytest.raises(RepositoryError, match=r"tokens\.txt"):
-        parse_symbols(text)
+@pytest.mark.parametrize("kind", ["bpe", "char", "at_bpe"])
+@pytest.mark.parametrize("special", sorted(SPECIALS))
+def test_what_holds_a_place_is_no_word(kind: TokenKind, special: str) -> None:
+    heard = transcribe(["你", special, "好"], kind)
+    assert (heard.text, words_of(heard)) == ("你好", ["你", "好"])
+    assert [token.text for token in heard.tokens] == ["你", "好"]
+
+
+def test_without_frames_times_are_unknown() -> None:
+    heard = TokenTable(["▁LE", "FT"], "bpe", 0.04).transcribe(Hypothesis([0, 1], None, [-1.0, 0.0]))
+    assert [token.start for token in heard.tokens] == [None, None]
+    (word,) = heard.words
+    assert (word.start, word.end, word.text) == (None, None, "LEFT")
+    assert word.confidence == pytest.approx(0.3679, abs=1e-4)
+
+
+def test_without_log_probs_confidences_are_unknown() -> None:
+    heard = TokenTable(["▁LE", "FT"], "bpe", 0.04).transcribe(Hypothesis([0, 1], [0, 2], None))
+    assert [token.confidence for token in heard.tokens] == [None, None]
+    assert [word.confidence for word in heard.words] == [None]
+
+
+def test_ends_that_are_known_are_those_of_the_words() -> None:
+    known = Hypothesis([0, 1, 2], [0, 2, 4], [0.0] * 3, ends=[1.5, 3.5, 10])
+    heard = TokenTable(["▁LE", "FT", "▁GO"], "bpe", 0.04).transcribe(known)
+    assert [word.end for word in heard.words] == pytest.approx([0.14, 0.4])
+
+
+def test_a_model_without_a_prompt_tells_no_language() -> None:
+    heard = transcribe(["▁LE", "FT"], "bpe")
+    assert (heard.language, heard.tags) == (None, None)
+
+
+def test_tags_are_told_apart_from_the_text() -> None:
+    heard = transcribe([*TAGGED, "▁go", "▁up"], "bpe", PROMPT)
+    assert (heard.text, words_of(heard)) == ("go up", ["go", "up"])
+    assert [token.text for token in heard.tokens] == ["▁go", "▁up"]
+    assert (heard.language, heard.tags) == ("en", Tags("HAPPY", "Speech", "woitn"))
+
+
+def test_times_begin_behind_the_frames_of_the_tags() -> None:
+    heard = transcribe([*TAGGED, "▁go", "▁up"], "bpe", PROMPT, step=1)
+    assert [token.start for token in heard.tokens] == pytest.approx([0.0, 0.04])
+
+
+@pytest.mark.parametrize(
+    ("symbols", "language", "tags"),
+    [
+        ([], None, Tags()),
+        (["▁go"], None, Tags()),
+        (["<|HAPPY|>", "▁go"], None, Tags(emotion="HAPPY")),
+        (["<|en|>", "<|en|>", "<|zh|>", "▁go"], "en", Tags()),
+        (
+            ["<|Speech|>", "<|SAD|>", "<|withitn|>", "<|zh|>"],
+            "zh",
+            Tags("SAD", "Speech", "withitn"),
+        ),
+        (["▁go", "<|Laughter|>"], None, Tags(event="Laughter")),
+        (["<|de|>", "<|nobody knows|>", "▁go"], "de", Tags()),
+        (["<|nospeech|>"], "nospeech", Tags()),
+    ],
+)
+def test_missing_doubled_and_misplaced_tags_break_nothing(
+    symbols: list[str], language: str | None, tags: Tags
+) -> None:
+    prompt = Prompt(PROMPT.languages | {"nospeech": 13}, PROMPT.text_norms, 4)
+    heard = transcribe(symbols, "bpe", prompt)
+    assert (heard.language, heard.tags) == (language, tags)
+    assert heard.text == ("go" if "▁go" in symbols else "")

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
-from auricle.spec import Decoding
+from auricle.spec import Choices, Decoding, PipelineSpec
+
+HotwordIds = tuple[tuple[int, ...], ...]  # the token ids of each
 
 
 @dataclass(frozen=True)
@@ -10,10 +12,19 @@ class DecodingOptions:
     """Utterances with equal `decoding` and `hotwords` can share a run of the encoder.
 
     language, text_norm: numbers that the encoder takes; None where it takes none.
-    hotwords: the token ids of each, without the entry that ends the list.
+    hotwords: without the entry that ends the list.
     """
 
     decoding: Decoding
     language: int | None = None
     text_norm: int | None = None
-    hotwords: tuple[tuple[int, ...], ...] = ()
+    hotwords: HotwordIds = ()
+
+
+def default_options(spec: PipelineSpec, choices: Choices) -> DecodingOptions:
+    """What a request gets that asks for nothing."""
+    if spec.prompt is None:
+        return DecodingOptions(choices.decoding)
+    language = next(iter(spec.prompt.languages.values()))
+    text_norm = next(iter(spec.prompt.text_norms.values()))
+    return DecodingOptions(choices.decoding, language, text_norm)

@@ -6,7 +6,8 @@ from auricle import spec
 from auricle.serve.backend.onnx_runner import OnnxRunner
 from auricle.serve.pipeline import Pipeline
 from auricle.serve.runner import Runner
-from auricle.serve.tokens import TokenTable, parse_symbols
+from auricle.serve.spelling import parse_symbols
+from auricle.serve.tokens import TokenTable
 from auricle.spec import Choices, PipelineSpec
 
 
@@ -22,5 +23,5 @@ def create_pipeline(
 ) -> Pipeline:
     """The pipeline over a Runner; of folder, the tokens are read."""
     symbols = parse_symbols((folder / facts.tokens).read_text(encoding="utf-8"))
-    tokens = TokenTable(symbols, facts.token_kind, facts.seconds_per_frame)
+    tokens = TokenTable(symbols, facts.token_kind, facts.seconds_per_frame, facts.prompt)
     return Pipeline(facts, choices, runner, tokens)

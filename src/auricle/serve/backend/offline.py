@@ -23,7 +23,7 @@ from auricle.serve.backend.outcomes import (
     Utterance,
 )
 from auricle.serve.backend.requests import Limits, unpack
-from auricle.serve.pipeline import Waveform
+from auricle.serve.planning import Waveform
 from auricle.serve.tokens import Transcript
 
 LOGGER = logging.getLogger(__name__)

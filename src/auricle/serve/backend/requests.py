@@ -10,7 +10,7 @@ import triton_python_backend_utils as pb_utils
 
 from auricle import wire
 from auricle.serve.backend.outcomes import CancelledRequestError, UnfitRequestError
-from auricle.serve.pipeline import Waveform
+from auricle.serve.planning import Waveform
 from auricle.serve.runner import Array
 
 KNOWN_PARAMETERS = (wire.SAMPLE_RATE,)

@@ -1,0 +1,139 @@
+"""Symbols to text and words, for each kind of token.
+
+Takes the text of a tokens.txt (`<symbol> <id>` a line); knows no files, no models.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Protocol
+
+from auricle.errors import RepositoryError
+from auricle.spec import TokenKind
+
+WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # sentencepiece's mark of a word's first piece
+CONTINUES = "@@"  # subword-nmt's mark of every piece of a word but its last
+# The printable character that stands for each byte in icefall's byte-level BPE
+# (icefall/byte_utils.py): ASCII is itself, the other bytes are letters that NFKC leaves alone.
+BYTE_CHARACTERS = "".join(
+    chr(code)
+    for start, end in ((256, 287), (32, 126), (288, 305), (308, 318), (321, 328), (330, 382),
+                       (384, 422))
+    for code in range(start, end + 1)
+)  # fmt: skip
+IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana, CJK: no spaces
+# Byte-level BPE models of Chinese are trained with a space around every ideograph.
+SPACE_OF_IDEOGRAPHS = re.compile(f"(?<={IDEOGRAPH.pattern}) (?={IDEOGRAPH.pattern})")
+
+
+class Spelling(Protocol):
+    def join(self, symbols: Sequence[str]) -> str:
+        """The text that symbols spell."""
+        ...
+
+    def starts_word(self, previous: str, symbol: str) -> bool: ...
+
+
+class Pieces:
+    """Sentencepiece's pieces, with its byte fallback, or characters."""
+
+    def join(self, symbols: Sequence[str]) -> str:
+        return _decode_byte_symbols(_with_spaces(symbols)).strip()
+
+    def starts_word(self, previous: str, symbol: str) -> bool:
+        is_marked = symbol.startswith((WORD_START, " ", "<space>"))
+        return is_marked or is_ideograph(symbol[0]) or is_ideograph(previous[-1])
+
+
+class BytePieces:
+    """Sentencepiece's pieces of icefall's letters for bytes."""
+
+    def join(self, symbols: Sequence[str]) -> str:
+        text = _decode_byte_characters(_with_spaces(symbols))
+        return SPACE_OF_IDEOGRAPHS.sub("", text).strip()
+
+    def starts_word(self, _previous: str, symbol: str) -> bool:
+        return symbol.startswith((WORD_START, " ", "<space>"))
+
+
+class MarkedPieces:
+    """Whole words, ideographs, and pieces with `@@` behind all but the last of a word.
+
+    Spaces stand where a Latin word begins or ends, as in sherpa-onnx's texts; digits stand
+    together, and beside ideographs without a space, as in FunASR's.
+    """
+
+    def join(self, symbols: Sequence[str]) -> str:
+        if not symbols:
+            return ""
+        text = symbols[0]
+        for previous, symbol in pairwise(symbols):
+            text = text.removesuffix(CONTINUES)
+            if self.starts_word(previous, symbol) and not _stand_together(previous, symbol):
+                text += " "
+            text += symbol
+        return text.removesuffix(CONTINUES)
+
+    def starts_word(self, previous: str, symbol: str) -> bool:
+        if previous.endswith(CONTINUES):
+            return is_ideograph(symbol[0])
+        return not (previous.isdecimal() and symbol.isdecimal())
+
+
+SPELLINGS: dict[TokenKind, Spelling] = {
+    "bpe": Pieces(),
+    "char": Pieces(),
+    "byte_bpe": BytePieces(),
+    "at_bpe": MarkedPieces(),
+}
+
+
+def parse_symbols(text: str) -> list[str]:
+    """The symbols of a tokens.txt in the order of their ids, which must be 0, 1, 2, ...
+
+    A line is `<symbol> <id>`; the symbol of a space may be the space itself.
+    """
+    by_id = {}
+    for number, line in enumerate(text.rstrip("\n").split("\n"), start=1):
+        symbol, _, token_id = line.rstrip().rpartition(" ")  # not splitlines: U+2028 is a symbol
+        if not token_id.isdigit():
+            raise RepositoryError(f"tokens.txt, line {number}: {line!r} is not '<symbol> <id>'")
+        by_id[int(token_id)] = symbol or " "
+    if sorted(by_id) != list(range(len(by_id))):
+        raise RepositoryError(f"tokens.txt: its {len(by_id)} ids are not 0 to {len(by_id) - 1}")
+    return [by_id[token_id] for token_id in range(len(by_id))]
+
+
+def is_ideograph(character: str) -> bool:
+    return IDEOGRAPH.fullmatch(character) is not None
+
+
+def _stand_together(previous: str, symbol: str) -> bool:
+    return all(is_ideograph(each) or each.isdecimal() for each in (previous[-1], symbol[0]))
+
+
+def _with_spaces(symbols: Sequence[str]) -> str:
+    spelled = (" " if symbol == "<space>" else symbol for symbol in symbols)
+    return "".join(spelled).replace(WORD_START, " ")
+
+
+def _decode_byte_characters(text: str) -> str:
+    """Byte-level BPE's letters back to UTF-8; bytes that form no character are dropped."""
+    codes = (BYTE_CHARACTERS.find(character) for character in text)
+    return bytes(code for code in codes if code >= 0).decode("utf-8", errors="ignore")
+
+
+def _decode_byte_symbols(text: str) -> str:
+    """Sentencepiece's byte fallback: runs of <0xE4> back to the characters they encode."""
+    if "<0x" not in text:
+        return text
+    out = bytearray()
+    position = 0
+    while position < len(text):
+        if text[position : position + 3] == "<0x" and text[position + 5 : position + 6] == ">":
+            out.append(int(text[position + 3 : position + 5], 16))
+            position += 6
+        else:
+            out += text[position].encode()
+            position += 1
+    return out.decode("utf-8", errors="ignore")
