@@ -9,17 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
-from auricle.build.export.adapt import CtcHead, adapt_decoder, adapt_encoder, adapt_joiner
+from auricle.build.export.adapt import Recipe, adapt_decoder, adapt_encoder, adapt_joiner
 from auricle.build.export.graph import Graph, load_graph, port_of
-from auricle.build.export.parity import batch_of
+from auricle.build.export.heads import CtcHead, PlainHead
 from auricle.build.export.reference import kaldi_features
+from auricle.build.export.served import batch_of
 from auricle.build.export.session import Session
+from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import LOG_PAD, FbankOptions
 from tests.build import tiny
 
 pytestmark = pytest.mark.onnx
 
 FBANK = FbankOptions()
+PLAIN = Recipe(Frontend(FBANK), PlainHead())
 ENCODERS = [
     tiny.Encoder(),
     tiny.Encoder(lens_dtype=TensorProto.INT32),
@@ -48,14 +51,14 @@ def ports(model: onnx.ModelProto) -> list[str]:
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Session:
     folder = tmp_path_factory.mktemp("tiny")
     kind = tiny.Encoder(mask_by_lens=True, padding_branch=True)
-    return Session(adapt_encoder(save(tiny.make_encoder(kind), folder), FBANK, None))
+    return Session(adapt_encoder(save(tiny.make_encoder(kind), folder), PLAIN))
 
 
 @pytest.mark.parametrize("kind", ENCODERS, ids=str)
 def test_an_encoder_takes_waveforms_and_gives_plain_float32(
     kind: tiny.Encoder, tmp_path: Path
 ) -> None:
-    model = adapt_encoder(save(tiny.make_encoder(kind), tmp_path), FBANK, None)
+    model = adapt_encoder(save(tiny.make_encoder(kind), tmp_path), PLAIN)
     assert ports(model) == [
         "WAV float [N, L]",
         "WAV_LENS int32 [N]",
@@ -66,7 +69,7 @@ def test_an_encoder_takes_waveforms_and_gives_plain_float32(
 
 def test_a_ctc_model_gives_its_best_tokens(tmp_path: Path) -> None:
     graph = save(tiny.make_encoder(tiny.Encoder(is_ctc=True)), tmp_path)
-    model = adapt_encoder(graph, FBANK, CtcHead(num_top=20, blank_id=3))
+    model = adapt_encoder(graph, Recipe(Frontend(FBANK), CtcHead(num_top=20, blank_id=3)))
     assert ports(model)[2:] == [
         "TOPK_LOG_PROBS float [N, T, 20]",
         "TOPK_IDS int32 [N, T, 20]",
@@ -77,7 +80,7 @@ def test_a_ctc_model_gives_its_best_tokens(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ENCODERS, ids=str)
 def test_every_artefact_loads_on_old_servers(kind: tiny.Encoder, tmp_path: Path) -> None:
-    model = adapt_encoder(save(tiny.make_encoder(kind), tmp_path), FBANK, None)
+    model = adapt_encoder(save(tiny.make_encoder(kind), tmp_path), PLAIN)
     assert model.ir_version <= 10
     assert [entry.version <= 18 for entry in model.opset_import] == [True]
     onnx.checker.check_model(model, full_check=True)
@@ -103,7 +106,7 @@ def test_an_encoder_equals_the_original_on_kaldi_features(
     original = Session(graph.model).run(
         {"x": padded.astype(x), "x_lens": np.array([num_frames], x_lens)}
     )
-    found = Session(adapt_encoder(graph, FBANK, None)).run(batch_of([waveform]))
+    found = Session(adapt_encoder(graph, PLAIN)).run(batch_of([waveform]))
     np.testing.assert_array_equal(found["OUT_LENS"], original["encoder_out_lens"])
     same = found["OUT_LENS"][0] - (0 if tail else 3)  # the last frames look beyond the features
     np.testing.assert_allclose(
@@ -121,7 +124,9 @@ def test_a_ctc_head_equals_the_original_log_probs(tmp_path: Path) -> None:
     )
     lens = np.array([len(padded) - 32])
     log_probs = Session(graph.model).run({"x": padded[None], "x_lens": lens})["log_probs"]
-    adapted = adapt_encoder(graph, FBANK, CtcHead(num_top=tiny.VOCAB_SIZE, blank_id=3))
+    adapted = adapt_encoder(
+        graph, Recipe(Frontend(FBANK), CtcHead(num_top=tiny.VOCAB_SIZE, blank_id=3))
+    )
     found = Session(adapted).run(batch_of([waveform]))
     ranked = np.take_along_axis(
         log_probs.astype(np.float32), found["TOPK_IDS"].astype(np.int64), axis=2

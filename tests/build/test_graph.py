@@ -6,7 +6,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from auricle.build.export.graph import Role, load_graph, read_graph
+from auricle.build.export.graph import load_graph
+from auricle.build.export.roles import Role, read_graph
 from auricle.errors import CheckpointError
 from tests.build import tiny
 
@@ -62,7 +63,7 @@ def test_an_unknown_graph_is_refused_with_what_was_seen(tmp_path: Path) -> None:
 
 
 def test_a_graph_in_the_wrong_place_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="looks like the joiner of a model, but its decoder"):
+    with pytest.raises(CheckpointError, match="icefall joiner, but the icefall decoder"):
         read_graph(save(tiny.make_joiner(), tmp_path), "decoder")
 
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from auricle import audio
-from auricle.build.export.parity import batch_of
 from auricle.build.export.reference import kaldi_features, load_waveforms
+from auricle.build.export.served import batch_of
 from auricle.build.export.session import Session
 from auricle.build.frontend.kaldi_fbank import FLOOR, LOG_PAD, FbankOptions, add_fbank
 from auricle.build.frontend.nodes import Nodes

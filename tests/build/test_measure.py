@@ -5,10 +5,12 @@ from pathlib import Path
 import onnx
 import pytest
 
-from auricle.build.export.adapt import adapt_encoder
+from auricle.build.export.adapt import Recipe, adapt_encoder
 from auricle.build.export.graph import load_graph
+from auricle.build.export.heads import PlainHead
 from auricle.build.export.measure import max_seconds, output_size, seconds_per_frame
-from auricle.build.export.session import Session
+from auricle.build.export.served import ServedEncoder
+from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from tests.build import tiny
 
@@ -17,9 +19,10 @@ pytestmark = pytest.mark.onnx
 FBANK = FbankOptions()
 
 
-def adapted(kind: tiny.Encoder, folder: Path) -> Session:
+def adapted(kind: tiny.Encoder, folder: Path) -> ServedEncoder:
     onnx.save(tiny.make_encoder(kind), folder / "encoder.onnx")
-    return Session(adapt_encoder(load_graph(folder / "encoder.onnx"), FBANK, None))
+    recipe = Recipe(Frontend(FBANK), PlainHead())
+    return ServedEncoder(adapt_encoder(load_graph(folder / "encoder.onnx"), recipe))
 
 
 def test_a_subsampling_of_four_gives_frames_of_40_ms(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import onnx
 import pytest
 from onnx import TensorProto, numpy_helper
 
-from auricle.build.export.adapt import CtcHead, adapt_encoder
+from auricle.build.export.adapt import Recipe, adapt_encoder
 from auricle.build.export.graph import Graph, load_graph
+from auricle.build.export.heads import CtcHead, Head, PlainHead
 from auricle.build.export.parity import Encoders, check_parity
 from auricle.build.export.reference import load_waveforms
+from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.errors import CheckpointError, ParityError
 from tests.build import tiny
@@ -19,6 +21,7 @@ from tests.build import tiny
 pytestmark = pytest.mark.onnx
 
 FBANK = FbankOptions()
+PLAIN = Recipe(Frontend(FBANK), PlainHead())
 SPEECH = load_waveforms(None, FBANK.sample_rate)
 
 
@@ -30,30 +33,31 @@ def save(model: onnx.ModelProto, folder: Path) -> Graph:
 @pytest.mark.parametrize(
     ("kind", "head"),
     [
-        (tiny.Encoder(), None),
-        (tiny.Encoder(mask_by_lens=True, padding_branch=True), None),
+        (tiny.Encoder(), PlainHead()),
+        (tiny.Encoder(mask_by_lens=True, padding_branch=True), PlainHead()),
         (tiny.Encoder(is_ctc=True, mask_by_lens=True), CtcHead(20, 0)),
     ],
     ids=str,
 )
-def test_a_faithful_graph_passes(kind: tiny.Encoder, head: CtcHead | None, tmp_path: Path) -> None:
+def test_a_faithful_graph_passes(kind: tiny.Encoder, head: Head, tmp_path: Path) -> None:
     graph = save(tiny.make_encoder(kind), tmp_path)
-    parity = check_parity(Encoders(graph, adapt_encoder(graph, FBANK, head), FBANK, head), SPEECH)
+    recipe = Recipe(Frontend(FBANK), head)
+    parity = check_parity(Encoders(graph, adapt_encoder(graph, recipe), recipe), SPEECH)
     assert parity.features < 1e-4
     assert (parity.repairs, parity.batch) == (0, 0)
 
 
 def test_other_features_are_found_out(tmp_path: Path) -> None:
     graph = save(tiny.make_encoder(tiny.Encoder()), tmp_path)
-    wrong = adapt_encoder(graph, FbankOptions(high_freq=0), None)
+    wrong = adapt_encoder(graph, Recipe(Frontend(FbankOptions(high_freq=0)), PlainHead()))
     with pytest.raises(ParityError, match="nothing was written"):
-        check_parity(Encoders(graph, wrong, FBANK, None), SPEECH)
+        check_parity(Encoders(graph, wrong, PLAIN), SPEECH)
 
 
 @pytest.mark.parametrize("weight", [np.nan, 2.0])
 def test_other_weights_are_found_out(weight: float, tmp_path: Path) -> None:
     graph = save(tiny.make_encoder(tiny.Encoder()), tmp_path)
-    wrong = adapt_encoder(graph, FBANK, None)
+    wrong = adapt_encoder(graph, PLAIN)
     tensor = next(
         t for t in wrong.graph.initializer
         if t.name.startswith("core/") and t.data_type == TensorProto.FLOAT and len(t.dims) == 2
@@ -61,14 +65,16 @@ def test_other_weights_are_found_out(weight: float, tmp_path: Path) -> None:
     values = numpy_helper.to_array(tensor) * np.float32(weight)
     tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     with pytest.raises(ParityError):
-        check_parity(Encoders(graph, wrong, FBANK, None), SPEECH)
+        check_parity(Encoders(graph, wrong, PLAIN), SPEECH)
 
 
 def test_too_little_padding_is_found_out(tmp_path: Path) -> None:
     graph = save(tiny.make_encoder(tiny.Encoder()), tmp_path)
-    short = FbankOptions(tail_frames=0)  # the last frames see where the batch ends
+    short = Recipe(
+        Frontend(FbankOptions(tail_frames=0)), PlainHead()
+    )  # the last frames see where the batch ends
     with pytest.raises(ParityError, match=r"batching .* largest difference"):
-        check_parity(Encoders(graph, adapt_encoder(graph, short, None), short, None), SPEECH)
+        check_parity(Encoders(graph, adapt_encoder(graph, short), short), SPEECH)
 
 
 def write_wav(path: Path, num_samples: int, channels: int = 1, rate: int = 16000) -> Path:

@@ -17,7 +17,7 @@ from auricle.build import families
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import list_files
 from auricle.build.export import sanitize
-from auricle.build.export.parity import batch_of
+from auricle.build.export.served import batch_of
 from auricle.build.export.session import Session
 from auricle.build.families import Built, Family, Options
 from auricle.build.repository.populate import Deployment, populate

@@ -1,4 +1,4 @@
-"""An ONNX file as a checkpoint brings it: read, described, and told apart by what it shows."""
+"""An ONNX file as a checkpoint brings it: read, and described."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,6 @@ from onnx import TensorProto
 
 from auricle.errors import CheckpointError
 
-Role = Literal["encoder", "ctc", "decoder", "joiner"]
 Precision = Literal["fp32", "fp16", "int8"]
 
 INTEGERS = {TensorProto.INT32, TensorProto.INT64}
@@ -83,13 +82,6 @@ class Graph:
         return "\n".join(lines)
 
 
-def read_graph(path: Path, role: Role) -> Graph:
-    """CheckpointError if the file is no whole ONNX model, or does not play the role."""
-    graph = load_graph(path)
-    require(graph, role)
-    return graph
-
-
 def load_graph(path: Path) -> Graph:
     """CheckpointError if the file is no whole ONNX model."""
     try:
@@ -115,62 +107,3 @@ def port_of(value: onnx.ValueInfoProto) -> Port:
         for dim in tensor.shape.dim
     ]
     return Port(value.name, tensor.elem_type, tuple(dims))
-
-
-def require(graph: Graph, role: Role) -> None:
-    """CheckpointError, listing what was seen, unless the graph plays the role for any batch."""
-    reason = _objection(graph, role)
-    if reason:
-        raise CheckpointError(f"{graph.path.name} {reason}; seen:\n{graph.describe()}")
-
-
-def _objection(graph: Graph, role: Role) -> str | None:
-    if _is_streaming(graph):
-        return (
-            "is a streaming export, which works chunk by chunk; only offline exports are built so "
-            "far: make one with icefall's export-onnx.py, or choose an offline checkpoint"
-        )
-    seen = _classify(graph)
-    if seen is None:
-        return (
-            "is no graph that is known here; an icefall encoder or CTC model takes x [N, T, F] and "
-            "x_lens [N], a decoder y [N, context], a joiner encoder_out and decoder_out [N, J]"
-        )
-    if seen != role:
-        return f"looks like the {seen} of a model, but its {role} is needed"
-    if graph.metadata.get("feature", "fbank") != "fbank":
-        return f"wants {graph.metadata['feature']!r} features; known: fbank"
-    fixed = [port.name for port in (*graph.inputs, *graph.outputs) if _has_fixed_batch(port)]
-    if fixed:
-        return (
-            f"has a fixed batch size at {', '.join(fixed)}; export it with dynamic axes and the "
-            "exporter that keeps them (torch.onnx.export(..., dynamo=False))"
-        )
-    return None
-
-
-def _classify(graph: Graph) -> Role | None:
-    """By shapes first and names last, for exporters disagree about names."""
-    inputs = [port.form for port in graph.inputs]
-    output = graph.outputs[0]
-    if inputs == [("float", 3), ("integer", 1)] and len(graph.outputs) > 1:
-        is_ctc = "log_probs" in output.name or "ctc" in graph.metadata.get("model_type", "")
-        return "ctc" if is_ctc else "encoder"
-    if inputs == [("integer", 2)]:
-        return "decoder"
-    if inputs == [("float", 2), ("float", 2)]:
-        return "joiner"
-    return None
-
-
-def _is_streaming(graph: Graph) -> bool:
-    inputs = {port.name for port in graph.inputs}
-    has_states = any(
-        port.name.startswith("new_") and port.name.removeprefix("new_") in inputs
-        for port in graph.outputs
-    )
-    return has_states or "decode_chunk_len" in graph.metadata
-
-
-def _has_fixed_batch(port: Port) -> bool:
-    return bool(port.shape) and isinstance(port.shape[0], int)

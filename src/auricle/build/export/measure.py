@@ -4,6 +4,7 @@ import numpy as np
 from onnx import helper
 
 from auricle.build.export.graph import Graph, Port
+from auricle.build.export.served import ServedEncoder
 from auricle.build.export.session import Array, Session
 from auricle.errors import CheckpointError
 
@@ -12,9 +13,9 @@ STEPS_PER_SECOND = 100  # feature frames
 SAMPLE_FRAMES = 64
 
 
-def output_size(graph: Graph) -> int:
-    """The last axis of the first output; scripted exports state a meaningless symbol there."""
-    port = graph.outputs[0]
+def output_size(graph: Graph, output: int = 0) -> int:
+    """The last axis of an output; scripted exports state a meaningless symbol there."""
+    port = graph.outputs[output]
     stated = port.shape[-1] if port.shape else None
     if isinstance(stated, int):
         return stated
@@ -31,15 +32,16 @@ def _sample(port: Port) -> Array:
     return np.zeros((1, *frames, port.size), dtype)
 
 
-def seconds_per_frame(encoder: Session, sample_rate: int) -> float:
+def seconds_per_frame(encoder: ServedEncoder, sample_rate: int) -> float:
     """Seconds of audio per output frame, from the frames that 6 more seconds bring."""
     short, long = (
-        int(encoder.run(_silence(seconds * sample_rate))["OUT_LENS"][0]) for seconds in (1, 7)
+        int(encoder.run([np.zeros(seconds * sample_rate, np.float32)])["OUT_LENS"][0])
+        for seconds in (1, 7)
     )
     return round(6 / (long - short), 6)
 
 
-def max_seconds(encoder: Session, sample_rate: int) -> float | None:
+def max_seconds(encoder: ServedEncoder, sample_rate: int) -> float | None:
     """The longest audio that the graph takes, to the frame; None if a minute runs.
 
     A table of positions caps some exports, which say so nowhere and fail in a Reshape.
@@ -57,16 +59,9 @@ def max_seconds(encoder: Session, sample_rate: int) -> float | None:
     return fits / STEPS_PER_SECOND
 
 
-def _takes(encoder: Session, num_samples: int) -> bool:
+def _takes(encoder: ServedEncoder, num_samples: int) -> bool:
     try:
-        encoder.run(_silence(num_samples))
+        encoder.run([np.zeros(num_samples, np.float32)])
     except CheckpointError:
         return False
     return True
-
-
-def _silence(num_samples: int) -> dict[str, Array]:
-    return {
-        "WAV": np.zeros((1, num_samples), dtype=np.float32),
-        "WAV_LENS": np.array([num_samples], dtype=np.int32),
-    }

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from auricle.build.export.adapt import CtcHead
+from auricle.build.export.adapt import Recipe
 from auricle.build.export.graph import Graph
-from auricle.build.export.reference import Features, Waveform, kaldi_features
+from auricle.build.export.heads import largest_difference
+from auricle.build.export.reference import Features, Waveform, reference_features
 from auricle.build.export.sanitize import sanitize
+from auricle.build.export.served import ServedEncoder
 from auricle.build.export.session import Array, Session
-from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.errors import ParityError
 
 TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.5}
@@ -24,8 +25,7 @@ class Encoders:
 
     original: Graph
     adapted: onnx.ModelProto
-    options: FbankOptions
-    head: CtcHead | None
+    recipe: Recipe
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Parity:
     """Largest differences of encoder outputs, relative for values beyond 1.
 
     repairs: the repaired graph to the original on the same features, unpadded.
-    features: the adapted graph on waveforms to the repaired one on kaldi-native-fbank's features,
-        both with the padding that the adapted graph adds.
+    features: the adapted graph on waveforms to the repaired one on the reference's features, both
+        with the padding that the adapted graph adds.
     batch: a batch of unequal lengths to its rows alone.
     """
 
@@ -62,20 +62,29 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
 
     One session at a time: a large encoder's weights fill gigabytes.
     """
+    recipe = encoders.recipe
     short = list(_short_inputs(encoders, waveforms[0]))
     originals = Session(encoders.original.model).run_all(short)
     repaired = Session(sanitize(encoders.original))
     repairs = zip(repaired.run_all(short), originals, strict=True)
     expected = repaired.run_all(_padded_inputs(encoders, waveform) for waveform in waveforms)
     del repaired
-    adapted = Session(encoders.adapted)
-    found = adapted.run_all(batch_of([waveform]) for waveform in waveforms)
-    features = zip(found, expected, strict=True)
+    adapted = ServedEncoder(encoders.adapted, recipe.side_inputs)
+    found = [adapted.run([waveform]) for waveform in waveforms]
+    outputs = encoders.original.outputs
     parity = Parity(
-        _worst(_largest(after[name], before[name]) for after, before in repairs for name in before),
-        _worst(_difference(encoders, *pair) for pair in features),
+        _worst(
+            largest_difference(after[name], before[name])
+            for after, before in repairs
+            for name in before
+        ),
+        _worst(
+            difference
+            for served, published in zip(found, expected, strict=True)
+            for difference in recipe.head.differences(outputs, served, published)
+        ),
         _worst(_batch_differences(adapted, waveforms[0])),
-        sum(map(len, waveforms)) / encoders.options.sample_rate,
+        sum(map(len, waveforms)) / recipe.frontend.sample_rate,
     )
     tolerance = TOLERANCES[encoders.original.precision]
     judged = [parity.repairs, parity.features]
@@ -87,78 +96,52 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
     return parity
 
 
-def batch_of(waveforms: list[Waveform]) -> dict[str, Array]:
-    """The inputs of an adapted encoder."""
-    longest = max(map(len, waveforms))
+def _original_inputs(encoders: Encoders, features: Features, num_frames: int) -> dict[str, Array]:
+    """features: [T, F], of which num_frames are valid."""
+    ports = encoders.original.inputs
+    values: list[Array] = [features[None], np.array([num_frames])]
+    values += [side.example for side in encoders.recipe.side_inputs]
     return {
-        "WAV": np.stack([np.pad(waveform, (0, longest - len(waveform))) for waveform in waveforms]),
-        "WAV_LENS": np.array([len(waveform) for waveform in waveforms], dtype=np.int32),
+        port.name: value.astype(onnx.helper.tensor_dtype_to_np_dtype(port.dtype))
+        for port, value in zip(ports, values, strict=True)
     }
 
 
-def _original_inputs(original: Graph, features: Features, num_frames: int) -> dict[str, Array]:
-    """features: [T, F], of which num_frames are valid."""
-    x, x_lens = (onnx.helper.tensor_dtype_to_np_dtype(port.dtype) for port in original.inputs)
-    values = (features[None].astype(x), np.array([num_frames], dtype=x_lens))
-    return dict(zip((port.name for port in original.inputs), values, strict=True))
-
-
 def _short_inputs(encoders: Encoders, waveform: Waveform) -> Iterator[dict[str, Array]]:
-    features = kaldi_features(waveform, encoders.options)
+    features = reference_features(waveform, encoders.recipe.frontend)
     for num_frames in SHORT_LENGTHS:
-        yield _original_inputs(encoders.original, features[:num_frames], num_frames)
+        yield _original_inputs(encoders, features[:num_frames], num_frames)
 
 
 def _padded_inputs(encoders: Encoders, waveform: Waveform) -> dict[str, Array]:
     """Features with the padding that the adapted graph adds."""
-    options = encoders.options
-    features = kaldi_features(waveform, options)
-    padding = ((0, options.tail_frames), (0, 0))
-    padded = np.pad(features, padding, constant_values=options.pad_value)
-    return _original_inputs(encoders.original, padded, len(features))
+    padding = encoders.recipe.frontend.padding
+    features = reference_features(waveform, encoders.recipe.frontend)
+    tail = ((0, padding.tail_frames), (0, 0))
+    padded = np.pad(features, tail, constant_values=padding.value)
+    return _original_inputs(encoders, padded, len(features))
 
 
-def _difference(encoders: Encoders, found: dict[str, Array], expected: dict[str, Array]) -> float:
-    frames, lens = (expected[port.name] for port in encoders.original.outputs[:2])
-    if found["OUT_LENS"] != lens:
-        raise ParityError(
-            f"the adapted graph gives {found['OUT_LENS'][0]} frames, the original {lens[0]}; "
-            "nothing was written; please report this checkpoint"
-        )
-    valid = frames[:, : lens[0]].astype(np.float32)
-    cut = {name: value[:, : lens[0]] for name, value in found.items() if value.ndim > 1}
-    if encoders.head is None:
-        return _largest(cut["ENCODER_OUT"], valid)
-    return _ctc_difference(cut, valid, encoders.head)
-
-
-def _ctc_difference(found: dict[str, Array], log_probs: Features, head: CtcHead) -> float:
-    ids = found["TOPK_IDS"].astype(np.int64)
-    ranked = -np.sort(-log_probs, axis=2)[:, :, : head.num_top]
-    return _worst(
-        [
-            _largest(found["TOPK_LOG_PROBS"], np.take_along_axis(log_probs, ids, axis=2)),
-            _largest(found["TOPK_LOG_PROBS"], ranked),
-            _largest(found["BLANK_LOG_PROBS"], log_probs[:, :, head.blank_id]),
-        ]
-    )
-
-
-def _batch_differences(adapted: Session, waveform: Waveform) -> Iterator[float]:
+def _batch_differences(adapted: ServedEncoder, waveform: Waveform) -> Iterator[float]:
     """Over the valid frames of rows long and short; the last has less than a frame."""
     length = len(waveform)
     rows = [waveform, waveform[length // 5 :], waveform[: length // 3], waveform[:60]]
-    batch = adapted.run(batch_of(rows))
+    batch = adapted.run(rows)
     for number, row in enumerate(rows):
-        single = adapted.run(batch_of([row]))
-        num_frames = int(single["OUT_LENS"][0])
-        for name in single.keys() - {"OUT_LENS", "TOPK_IDS"}:  # the ids follow from the values
-            yield _largest(batch[name][number, :num_frames], single[name][0, :num_frames])
+        single = adapted.run([row])
+        for name in single.keys() - {"TOPK_IDS", "TOKEN_IDS"}:  # the ids follow from the values
+            values = single[name][0]
+            valid = slice(_valid_steps(name, single) if values.ndim else None)
+            yield largest_difference(
+                np.atleast_1d(batch[name][number])[valid], np.atleast_1d(values)[valid]
+            )
 
 
-def _largest(found: Array, expected: Array) -> float:
-    """The largest difference: absolute for values up to 1, relative beyond."""
-    return float((np.abs(found - expected) / np.maximum(1, np.abs(expected))).max(initial=0))
+def _valid_steps(name: str, single: dict[str, Array]) -> int:
+    """How much of an output's time axis counts."""
+    if name == "CIF_PEAKS":
+        return single[name].shape[1]
+    return int(single["NUM_TOKENS" if name.startswith("TOKEN_") else "OUT_LENS"][0])
 
 
 def _worst(differences: Iterable[float]) -> float:

@@ -1,4 +1,4 @@
-"""What parity is measured with: real audio, and kaldi-native-fbank's features of it."""
+"""What parity is measured with: real audio, and features of it by kaldi-native-fbank and numpy."""
 
 import wave
 from importlib.resources import as_file, files
@@ -8,7 +8,9 @@ import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 
+from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
+from auricle.build.frontend.lfr import Lfr
 from auricle.errors import CheckpointError
 
 Waveform = npt.NDArray[np.float32]
@@ -45,6 +47,22 @@ def _read_wav(path: Path, sample_rate: int) -> Waveform:
     return samples.view("<i2").astype(np.float32) / 32768
 
 
+def reference_features(waveform: Waveform, frontend: Frontend) -> Features:
+    """What the graph's features of one utterance must equal, [num_frames, F]."""
+    features = kaldi_features(waveform, frontend.fbank)
+    return features if frontend.lfr is None else stack_frames(features, frontend.lfr)
+
+
+def stack_frames(features: Features, lfr: Lfr) -> Features:
+    """FunASR's low frame rate and CMVN in float64: [T, F] -> float32 [ceil(T / shift), 7 F]."""
+    num_frames = len(features)
+    starts = np.arange(0, num_frames, lfr.shift)
+    frames = starts[:, None] + np.arange(lfr.window) - lfr.left
+    stacked = features[frames.clip(0, max(0, num_frames - 1))].astype(np.float64)
+    normalised = stacked.reshape(len(starts), len(lfr.cmvn.shift)) + lfr.cmvn.shift
+    return np.asarray(normalised * lfr.cmvn.scale, dtype=np.float32)
+
+
 def kaldi_features(waveform: Waveform, options: FbankOptions) -> Features:
     """What kaldi-native-fbank makes of one utterance, [num_frames, num_mel_bins]."""
     kaldi = knf.FbankOptions()
@@ -53,7 +71,7 @@ def kaldi_features(waveform: Waveform, options: FbankOptions) -> Features:
     kaldi.frame_opts.frame_shift_ms = options.frame_shift_ms
     kaldi.frame_opts.preemph_coeff = options.preemphasis
     kaldi.frame_opts.window_type = options.window
-    kaldi.frame_opts.snip_edges = False
+    kaldi.frame_opts.snip_edges = options.snip_edges
     kaldi.frame_opts.dither = 0
     kaldi.mel_opts.num_bins = options.num_mel_bins
     kaldi.mel_opts.low_freq = options.low_freq

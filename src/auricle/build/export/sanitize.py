@@ -78,6 +78,21 @@ def prefix_names(graph: GraphProto, prefix: str) -> None:
             prefix_names(subgraph, prefix)
 
 
+def drop_unused(graph: GraphProto) -> None:
+    """Remove what no output is computed from: nodes in topological order, and initializers."""
+    needed = {value.name for value in graph.output}
+    kept: list[NodeProto] = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            kept.append(node)
+            needed |= _reads(node)
+    _set_nodes(graph, reversed(kept))
+    constants = [tensor for tensor in graph.initializer if tensor.name in needed]
+    if len(constants) < len(graph.initializer):
+        del graph.initializer[:]
+        graph.initializer.extend(constants)
+
+
 def size_masks_by_input(graph: GraphProto, x: str, x_lens: str) -> None:
     """Let padding masks span x.shape[1] frames where they spanned the longest row.
 

@@ -9,16 +9,17 @@ from auricle.build.checkpoint.files import (
 )
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.tokens import TokenTable, read_tokens
-from auricle.build.export.adapt import CtcHead
+from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import Encoder, build_encoder
-from auricle.build.export.graph import read_graph
+from auricle.build.export.heads import NUM_TOP, CtcHead
 from auricle.build.export.measure import output_size
+from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
+from auricle.build.export.roles import read_graph
 from auricle.build.families import Built, Family, Options, Profile
+from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.spec import PipelineSpec, Source
-
-NUM_TOP = 20  # log-probabilities per frame that leave the graph
 
 
 def choose(names: list[str], options: Options) -> list[str]:
@@ -31,13 +32,13 @@ def choose(names: list[str], options: Options) -> list[str]:
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     graph_path, tokens_path = (checkpoint.folder / name for name in names)
-    graph = read_graph(graph_path, "ctc")
+    graph = at_precision(read_graph(graph_path, "ctc"), options.precision)
     vocab_size = output_size(graph)
     tokens = read_tokens(tokens_path).cut(vocab_size)
     fbank = FbankOptions(num_mel_bins=graph.inputs[0].size)
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
-    served = build_encoder(graph, fbank, head, waveforms)
+    served = build_encoder(graph, Recipe(Frontend(fbank), head), waveforms)
     return Built(
         spec=_spec(checkpoint.source(names), tokens, served),
         graphs={"encoder": served.model},

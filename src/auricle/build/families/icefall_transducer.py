@@ -9,12 +9,16 @@ from auricle.build.checkpoint.files import (
 )
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.tokens import TokenTable, read_tokens
-from auricle.build.export.adapt import adapt_decoder, adapt_joiner
+from auricle.build.export.adapt import Recipe, adapt_decoder, adapt_joiner
 from auricle.build.export.encoder import Encoder, build_encoder
-from auricle.build.export.graph import Graph, Role, read_graph
+from auricle.build.export.graph import Graph
+from auricle.build.export.heads import PlainHead
 from auricle.build.export.measure import output_size
+from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
+from auricle.build.export.roles import Role, read_graph
 from auricle.build.families import Built, Family, Options, Profile
+from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.errors import CheckpointError
 from auricle.spec import PipelineSpec, Source
@@ -39,7 +43,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     tokens = read_tokens(paths[-1]).cut(vocab_size)
     fbank = FbankOptions(num_mel_bins=encoder.inputs[0].size)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
-    served = build_encoder(encoder, fbank, None, waveforms)
+    recipe = Recipe(Frontend(fbank), PlainHead())
+    served = build_encoder(at_precision(encoder, options.precision), recipe, waveforms)
     context_size = decoder.inputs[0].size
     return Built(
         spec=_spec(checkpoint.source(names), tokens, served, context_size),

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.build.frontend.nodes import Nodes
+from auricle.build.frontend.padding import Padding, add_padding
 
 FLOOR = float(np.finfo(np.float32).eps)  # kaldi clamps mel energies here before the log
 LOG_PAD = float(np.log(1e-10))  # icefall and sherpa-onnx pad features with it
@@ -22,8 +23,9 @@ Matrix = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FbankOptions:
-    """Kaldi's options, as icefall trains with them; snip_edges is false, dither 0, no energy.
+    """Kaldi's options, as icefall trains with them by default; dither 0, no energy.
 
+    snip_edges: frames lie inside the audio, which is reflected at its ends otherwise.
     high_freq: Hz, below the Nyquist frequency if it is <= 0.
     scale: samples are multiplied by it (32768 for families trained on int16 scale).
     tail_frames: padded frames that follow the longest row.
@@ -38,6 +40,7 @@ class FbankOptions:
     high_freq: float = -400.0
     preemphasis: float = 0.97
     scale: float = 1.0
+    snip_edges: bool = False
     pad_value: float = LOG_PAD
     tail_frames: int = 32
 
@@ -58,7 +61,7 @@ class FbankOptions:
     @property
     def left_edge(self) -> int:
         """Reflected samples before the first: a frame's centre lies half a shift past its start."""
-        return self.frame_length // 2 - self.frame_shift // 2
+        return 0 if self.snip_edges else self.frame_length // 2 - self.frame_shift // 2
 
     @property
     def block_starts(self) -> range:
@@ -73,18 +76,37 @@ def add_fbank(nodes: Nodes, options: FbankOptions, waveforms: str, lens: str) ->
     Returns features float32 [N, T, num_mel_bins], where T is the longest row (at least 1 frame) and
     tail_frames, and num_frames int64 [N]; frames beyond num_frames hold pad_value.
     """
-    shift = options.frame_shift
-    num_frames = nodes.add("Div", nodes.add("Add", lens, nodes.ints(shift // 2)), nodes.ints(shift))
+    log_mel, num_frames, longest = add_log_mel(nodes, options, waveforms, lens)
+    padding = Padding(options.pad_value, options.tail_frames)
+    return add_padding(nodes, padding, log_mel, num_frames, longest), num_frames
+
+
+def add_log_mel(
+    nodes: Nodes, options: FbankOptions, waveforms: str, lens: str
+) -> tuple[str, str, str]:
+    """As add_fbank, but frames beyond num_frames hold anything, and none follow the longest row.
+
+    Returns also the longest row's number of frames, at least 1, int64 [].
+    """
+    num_frames = _add_num_frames(nodes, options, lens)
     longest = nodes.add("Max", nodes.add("ReduceMax", num_frames, keepdims=0), nodes.ints(1))
-    signal = _add_reflected_edges(
-        nodes, options, _add_margins(nodes, options, waveforms, longest), lens
-    )
-    frames = _add_frames(nodes, options, signal)
+    signal = _add_margins(nodes, options, waveforms, longest)
+    if not options.snip_edges:
+        signal = _add_reflected_edges(nodes, options, signal, lens)
+    frames = add_frames(nodes, signal, options.frame_length, options.frame_shift)
     spectrum, banks = _matrices(options)
     parts = nodes.add("MatMul", frames, nodes.floats(spectrum))  # [N, T, re and im]
     energies = nodes.add("MatMul", nodes.add("Mul", parts, parts), nodes.floats(banks))
     log_mel = nodes.add("Log", nodes.add("Max", energies, nodes.floats(FLOOR)))
-    return _add_padding(nodes, options, log_mel, num_frames, longest), num_frames
+    return log_mel, num_frames, longest
+
+
+def _add_num_frames(nodes: Nodes, options: FbankOptions, lens: str) -> str:
+    """int64 [N]: the shifts in the audio, rounded, or the whole frames that fit into it."""
+    shift, length = options.frame_shift, options.frame_length
+    offset = shift - length if options.snip_edges else shift // 2
+    num_frames = nodes.add("Div", nodes.add("Add", lens, nodes.ints(offset)), nodes.ints(shift))
+    return nodes.add("Max", num_frames, nodes.ints(0)) if options.snip_edges else num_frames
 
 
 def _add_margins(nodes: Nodes, options: FbankOptions, waveforms: str, longest: str) -> str:
@@ -129,11 +151,13 @@ def _add_mirror(nodes: Nodes, indices: str, lens: str) -> str:
     return nodes.add("Min", phase, falling)
 
 
-def _add_frames(nodes: Nodes, options: FbankOptions, signal: str) -> str:
-    """Overlapping frames [N, T, frame_length], joined from slices of shift-long blocks."""
-    shift, length = options.frame_shift, options.frame_length
+def add_frames(nodes: Nodes, signal: str, length: int, shift: int) -> str:
+    """Overlapping frames [N, T, length], joined from slices of shift-long blocks.
+
+    signal: [N, (T + blocks of a frame) * shift].
+    """
     blocks = nodes.add("Reshape", signal, nodes.ints([0, -1, shift]))
-    starts = options.block_starts
+    starts = range(0, length, shift)
     pieces = [
         nodes.add(
             "Slice",
@@ -145,17 +169,6 @@ def _add_frames(nodes: Nodes, options: FbankOptions, signal: str) -> str:
         for i, start in enumerate(starts)
     ]
     return nodes.add("Concat", *pieces, axis=2)
-
-
-def _add_padding(
-    nodes: Nodes, options: FbankOptions, log_mel: str, num_frames: str, longest: str
-) -> str:
-    steps = nodes.add("Range", nodes.ints(0), longest, nodes.ints(1))
-    steps = nodes.add("Unsqueeze", steps, nodes.ints([1]))  # [T, 1]
-    valid = nodes.add("Less", steps, nodes.add("Unsqueeze", num_frames, nodes.ints([1, 2])))
-    pad_value = nodes.floats(options.pad_value)
-    masked = nodes.add("Where", valid, log_mel, pad_value)
-    return nodes.add("Pad", masked, nodes.ints([0, 0, 0, 0, options.tail_frames, 0]), pad_value)
 
 
 def _matrices(options: FbankOptions) -> tuple[Matrix, Matrix]:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-Attribute = int | float | list[int]
+Attribute = int | float | str | list[int]
 
 
 class Nodes:

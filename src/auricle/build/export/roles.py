@@ -1,0 +1,143 @@
+"""What a graph is, told by what it shows: kinds and axes first, names last.
+
+Exporters disagree about names, so these only tell apart what nothing else does.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from auricle.build.export.graph import Graph, Port, load_graph
+from auricle.errors import CheckpointError
+
+Role = Literal[
+    "encoder", "ctc", "decoder", "joiner",
+    "wenet_encoder", "wenet_decoder",
+    "paraformer", "hotword_embedder", "sense_voice",
+]  # fmt: skip
+Form = tuple[str, int]  # kind of numbers, number of axes
+
+TITLES: dict[Role, str] = {
+    "encoder": "icefall encoder",
+    "ctc": "icefall CTC model",
+    "decoder": "icefall decoder",
+    "joiner": "icefall joiner",
+    "wenet_encoder": "WeNet encoder",
+    "wenet_decoder": "WeNet decoder",
+    "paraformer": "Paraformer",
+    "hotword_embedder": "hotword embedder of a Paraformer",
+    "sense_voice": "SenseVoice model",
+}
+FEATURES, LENS, IDS, FRAMES = ("float", 3), ("integer", 1), ("integer", 2), ("float", 2)
+HYPOTHESES = ("integer", 3)
+MIN_STACKED_BINS = 200  # FunASR stacks seven frames of 80; nobody has as many mel bins
+ENCODER_FORM = [FEATURES, LENS]
+STATES = (("new_", ""), ("next_", ""), ("r_", ""), ("out_cache", "in_cache"))
+WENET_CPU_EXPORT = {"required_cache_size", "att_cache"}
+PARAFORMER_ONLINE = {"alphas", "enc"}
+
+
+def read_graph(path: Path, role: Role) -> Graph:
+    """CheckpointError if the file is no whole ONNX model, or does not play the role."""
+    graph = load_graph(path)
+    require(graph, role)
+    return graph
+
+
+def require(graph: Graph, role: Role) -> None:
+    """CheckpointError, listing what was seen, unless the graph plays the role for any batch."""
+    reason = _objection(graph, role)
+    if reason:
+        raise CheckpointError(f"{graph.path.name} {reason}; seen:\n{graph.describe()}")
+
+
+def _objection(graph: Graph, role: Role) -> str | None:
+    if reason := _takes_chunks(graph):
+        return reason
+    seen = classify(graph)
+    if seen is None:
+        return (
+            "is no graph that is known here; an encoder or CTC model takes x [N, T, F] and x_lens "
+            "[N], a decoder y [N, context], a joiner encoder_out and decoder_out [N, J], WeNet's "
+            "decoder hyps_pad_sos_eos [N, beam, U]"
+        )
+    if seen != role:
+        return f"looks like the {TITLES[seen]}, but the {TITLES[role]} is needed"
+    if graph.metadata.get("feature", "fbank") != "fbank":
+        return f"wants {graph.metadata['feature']!r} features; known: fbank"
+    fixed = [port.name for port in (*graph.inputs, *graph.outputs) if _has_fixed_batch(port)]
+    if fixed and role != "hotword_embedder":  # which has its own axes
+        return (
+            f"has a fixed batch size at {', '.join(fixed)}; export it with dynamic axes and the "
+            "exporter that keeps them (torch.onnx.export(..., dynamo=False))"
+        )
+    return None
+
+
+def _takes_chunks(graph: Graph) -> str | None:
+    if {port.name for port in graph.inputs} >= WENET_CPU_EXPORT:
+        return (
+            "is of WeNet's export_onnx_cpu.py, one utterance at a time, chunk by chunk; export the "
+            "checkpoint again with export_onnx_gpu.py"
+        )
+    if _is_streaming(graph):
+        return (
+            "is a streaming export, which works chunk by chunk; only offline exports are built so "
+            "far: make one with the offline exporter, or choose an offline checkpoint"
+        )
+    return None
+
+
+def classify(graph: Graph) -> Role | None:
+    inputs = [port.form for port in graph.inputs]
+    outputs = [port.form for port in graph.outputs]
+    if inputs[:2] == ENCODER_FORM:
+        return _classify_acoustic(graph, inputs[2:], outputs)
+    if inputs == [IDS] and outputs == [FEATURES] and _has_fixed_batch(graph.outputs[0]):
+        return "hotword_embedder"
+    if inputs == [IDS]:
+        return "decoder"
+    if inputs == [("float", 2), ("float", 2)]:
+        return "joiner"
+    return None
+
+
+def _classify_acoustic(graph: Graph, beside: list[Form], outputs: list[Form]) -> Role | None:
+    """Graphs whose first inputs are a float [N, T, F] and lengths [N]."""
+    if beside[:1] == [HYPOTHESES]:
+        return "wenet_decoder"
+    if outputs[:2] != ENCODER_FORM:
+        return None
+    if outputs == [FEATURES, LENS, FEATURES, FEATURES, HYPOTHESES] and not beside:
+        return "wenet_encoder"
+    if _is_stacked(graph.inputs[0]):
+        return _classify_funasr(beside)
+    if beside or len(outputs) > 2:
+        return None
+    is_ctc = "log_probs" in graph.outputs[0].name or "ctc" in graph.metadata.get("model_type", "")
+    return "ctc" if is_ctc else "encoder"
+
+
+def _classify_funasr(beside: list[Form]) -> Role | None:
+    if beside == [LENS, LENS]:
+        return "sense_voice"
+    return "paraformer" if beside in ([], [FEATURES]) else None
+
+
+def _is_stacked(features: Port) -> bool:
+    size = features.shape[-1]
+    return isinstance(size, int) and size >= MIN_STACKED_BINS
+
+
+def _is_streaming(graph: Graph) -> bool:
+    inputs = {port.name for port in graph.inputs}
+    outputs = {port.name for port in graph.outputs}
+    has_states = any(
+        name.startswith(new) and old + name.removeprefix(new) in inputs
+        for name in outputs
+        for new, old in STATES
+    )
+    return has_states or outputs >= PARAFORMER_ONLINE or "decode_chunk_len" in graph.metadata
+
+
+def _has_fixed_batch(port: Port) -> bool:
+    return bool(port.shape) and isinstance(port.shape[0], int)
