@@ -7,7 +7,9 @@ AuricleError
 |-- AudioError            a file or stream that cannot be decoded      (also ValueError)
 |-- ManifestError         wav.scp, text: duplicate ids, missing files  (also ValueError)
 |-- CheckpointError       a checkpoint folder or graph that no family knows (also ValueError)
+|-- ExportError           an upstream project's exporter that failed, or is not there
 |-- ParityError           the adapted graph does not reproduce the original
+|-- AccuracyError         a reduced model that hears worse than its fp32 self
 |-- RepositoryError       a model repository that Triton could not load
 |-- BucketError           storage that refuses, or holds what no folder can
 |-- UnknownFamilyError    not one of build/families                    (also LookupError)
@@ -47,7 +49,15 @@ class CheckpointError(AuricleError, ValueError):
     pass
 
 
+class ExportError(AuricleError):
+    pass
+
+
 class ParityError(AuricleError):
+    pass
+
+
+class AccuracyError(AuricleError):
     pass
 
 

@@ -181,10 +181,11 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
 ) -> None:
     """Transcribe audio with a running server; score it where transcripts are given."""
     from auricle.client import AsyncClient, Credentials, corpus, outputs, session, verdict
+    from auricle.client.manifests import find_text
 
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
     if manifest_dir:
-        wavscp, trans = wavscp or manifest_dir / "wav.scp", trans or _text_in(manifest_dir)
+        wavscp, trans = wavscp or manifest_dir / "wav.scp", trans or find_text(manifest_dir)
     _check_needs(resume and not output, max_wer is not None and not trans)
     utterances = _find_utterances((audio or []) + (audio_path or []), wavscp, data_dir, allow_pipes)
     references = _read_references(trans, utterances) if trans else {}
@@ -224,11 +225,6 @@ def _find_utterances(
     if wavscp:
         return read_wav_scp(wavscp, folder=data_dir, allow_pipes=allow_pipes)
     return find_audio(named)
-
-
-def _text_in(folder: Path) -> Path | None:
-    paths = (folder / name for name in ("trans.txt", "text"))
-    return next((path for path in paths if path.exists()), None)
 
 
 def _read_references(trans: Path, utterances: "Sequence[Utterance]") -> dict[str, str]:

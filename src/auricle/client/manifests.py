@@ -60,6 +60,12 @@ def read_text(path: Path) -> dict[str, str]:
     return {name: rest for _, name, rest in _lines(path)}
 
 
+def find_text(folder: Path) -> Path | None:
+    """The transcripts beside a wav.scp: trans.txt, or Kaldi's text."""
+    paths = (folder / name for name in ("trans.txt", "text"))
+    return next((path for path in paths if path.exists()), None)
+
+
 def find_audio(arguments: Iterable[str]) -> list[Utterance]:
     """Files, folders (searched through), globs and "-" for standard input.
 

@@ -1,0 +1,83 @@
+"""`auricle build --wer-set`: a reduced model is written only if it hears well enough."""
+
+import shutil
+from pathlib import Path
+
+import onnx
+import pytest
+from typer.testing import CliRunner, Result
+
+from auricle.build.export.graph import load_graph
+from auricle.build.export.precision import quantize
+from auricle.cli import create_app
+from auricle.errors import AccuracyError, CheckpointError, ManifestError
+from tests.gate.conftest import CTC, SPEECH, ruin
+
+pytestmark = pytest.mark.onnx
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """The demo's CTC model with int8 files of its own beside."""
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(CTC, folder)
+    onnx.save(quantize(load_graph(CTC / "model.onnx")).model, folder / "model.int8.onnx")
+    return folder
+
+
+def build(folder: Path, *arguments: str | Path) -> Result:
+    repo = folder.parent / "repo"
+    fixed = ["build", "icefall-ctc", "--from", folder, "--name", "a", "--repo", repo]
+    return CliRunner().invoke(create_app(), list(map(str, [*fixed, *arguments])))
+
+
+@pytest.mark.usefixtures("small_sets")
+def test_a_model_that_hears_as_well_is_written(checkpoint: Path) -> None:
+    result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH)
+    assert result.exit_code == 0, result.output
+    assert "accuracy  int8 changes WER by " in result.stdout
+    assert result.stdout.splitlines()[-1] == f"written   {checkpoint.parent / 'repo' / 'a'}"
+
+
+@pytest.mark.usefixtures("small_sets")
+def test_a_ruined_model_is_refused_and_nothing_is_written(checkpoint: Path) -> None:
+    ruin(checkpoint / "model.int8.onnx")
+    result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH)
+    assert isinstance(result.exception, AccuracyError)
+    assert "(--max-wer-rise), so nothing was written" in str(result.exception)
+    assert "accuracy  fp32 " in result.stdout
+    assert not (checkpoint.parent / "repo").exists()
+
+
+@pytest.mark.usefixtures("small_sets")
+def test_a_wider_bound_lets_it_pass(checkpoint: Path) -> None:
+    ruin(checkpoint / "model.int8.onnx")
+    result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH, "--max-wer-rise", "1000")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_small_set_is_refused_before_anything_is_built(checkpoint: Path) -> None:
+    result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH)
+    assert isinstance(result.exception, ManifestError)
+    assert not result.stdout
+
+
+@pytest.mark.usefixtures("small_sets")
+def test_without_fp32_files_there_is_nothing_to_compare_with(checkpoint: Path) -> None:
+    (checkpoint / "model.onnx").unlink()
+    result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH)
+    assert isinstance(result.exception, CheckpointError)
+    assert str(result.exception).startswith("--wer-set compares with the fp32 model: no fp32 ")
+    assert not (checkpoint.parent / "repo").exists()
+
+
+def test_a_set_without_a_reduced_precision_is_a_usage_error(checkpoint: Path) -> None:
+    result = build(checkpoint, "--wer-set", SPEECH)
+    assert result.exit_code == 2
+    assert "add --precision int8" in " ".join(result.stderr.split())
+
+
+def test_a_bound_without_a_set_is_a_usage_error(checkpoint: Path) -> None:
+    result = build(checkpoint, "--precision", "int8", "--max-wer-rise", "1")
+    assert result.exit_code == 2
+    assert "give it with --wer-set" in " ".join(result.stderr.split())
