@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from auricle.build.checkpoint.tokens import TokenTable, kind_of, read_tokens
 from auricle.errors import CheckpointError
-from auricle.serve.tokens import BYTE_CHARACTERS, parse_symbols
+from auricle.serve.spelling import BYTE_CHARACTERS, parse_symbols
 
 SPECIAL = ["<blk>", "<sos/eos>", "<unk>"]
 
