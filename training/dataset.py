@@ -13,6 +13,7 @@ from torch import Tensor
 
 from training import augment
 from training.encoder import Encoder
+from training.features import Statistics
 from training.tokens import load_bpe
 
 MIN_FRAMES = 15
@@ -55,9 +56,9 @@ def read_examples(features: Path, bpe_model: Path) -> list[Example]:
 
 def set_normalization(encoder: Encoder, examples: Sequence[Example]) -> None:
     """Global mean and deviation per mel bin, from the first utterances: their order is random."""
-    frames = np.concatenate([example.features for example in examples[:2000]]).astype(np.float32)
-    encoder.mean.copy_(torch.from_numpy(frames.mean(axis=0)))
-    encoder.inverse_std.copy_(torch.from_numpy(1 / frames.std(axis=0)))
+    statistics = Statistics.of(np.concatenate([e.features for e in examples[:2000]]))
+    encoder.mean.copy_(torch.from_numpy(statistics.mean))
+    encoder.inverse_std.copy_(torch.from_numpy(statistics.inverse_std))
 
 
 def batches(

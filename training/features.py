@@ -1,4 +1,4 @@
-"""Log-mel filterbank energies by kaldi-native-fbank, with the options of each family of models."""
+"""Log-mel energies by kaldi-native-fbank, with the options of each family, and their statistics."""
 
 import dataclasses
 
@@ -8,8 +8,10 @@ from numpy.typing import NDArray
 
 NUM_MEL_BINS = 80
 SAMPLE_RATE_HZ = 16000
-LFR_WINDOW, LFR_SHIFT = 7, 6  # frames of 10 ms stacked into one, every 60 ms
+FRAME_LENGTH_MS, FRAME_SHIFT_MS = 25, 10
+LFR_WINDOW, LFR_SHIFT = 7, 6  # frames stacked into one, every 60 ms
 Array = NDArray[np.float32]
+Sums = NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,8 @@ ICEFALL = STYLES["icefall"]
 def _options(style: Style) -> kaldi_native_fbank.FbankOptions:
     options = kaldi_native_fbank.FbankOptions()
     options.frame_opts.samp_freq = SAMPLE_RATE_HZ
+    options.frame_opts.frame_length_ms = FRAME_LENGTH_MS
+    options.frame_opts.frame_shift_ms = FRAME_SHIFT_MS
     options.frame_opts.dither = 0
     options.frame_opts.window_type = style.window
     options.frame_opts.snip_edges = style.snip_edges
@@ -56,3 +60,26 @@ def low_frame_rate(features: Array) -> Array:
     before = LFR_WINDOW // 2
     index = LFR_SHIFT * np.arange(num_stacks)[:, None] + np.arange(LFR_WINDOW) - before
     return features[index.clip(0, len(features) - 1)].reshape(num_stacks, -1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Statistics:
+    """Sums over frames, [F] each, under the names of WeNet's global_cmvn."""
+
+    mean_stat: Sums
+    var_stat: Sums
+    frame_num: int
+
+    @classmethod
+    def of(cls, frames: NDArray[np.floating]) -> "Statistics":
+        """frames: [T, F]."""
+        exact = frames.astype(np.float64)
+        return cls(exact.sum(axis=0), (exact**2).sum(axis=0), len(exact))
+
+    @property
+    def mean(self) -> Sums:
+        return self.mean_stat / self.frame_num
+
+    @property
+    def inverse_std(self) -> Sums:
+        return 1 / np.sqrt(self.var_stat / self.frame_num - self.mean**2)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 pytest.importorskip("kaldi_native_fbank")
 
-from training.features import STYLES, fbank, low_frame_rate
+from training.features import STYLES, Statistics, fbank, low_frame_rate
 
 Array: TypeAlias = NDArray[np.float32]
 
@@ -40,3 +40,11 @@ def test_scale_is_an_offset_of_logarithms(waveform: Array) -> None:
     scaled = fbank(waveform, STYLES["wenet"])
     plain = fbank(waveform / 32768, STYLES["wenet"])
     np.testing.assert_allclose(scaled - plain, 2 * math.log(32768), rtol=0, atol=1e-3)
+
+
+def test_sums_give_mean_and_deviation() -> None:
+    frames = np.random.default_rng(0).normal(12, 3, (500, 80)).astype(np.float16)
+    statistics = Statistics.of(frames)
+    exact = frames.astype(np.float64)
+    np.testing.assert_allclose(statistics.mean, exact.mean(axis=0), rtol=1e-9)
+    np.testing.assert_allclose(statistics.inverse_std, 1 / exact.std(axis=0), rtol=1e-9)

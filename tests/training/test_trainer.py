@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'auricle[train]'")
+pytest.importorskip("kaldi_native_fbank")
 
 from training import trainer  # noqa: E402
 from training.trainer import Options, Stage, Trainer, Work  # noqa: E402

@@ -14,6 +14,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="exports are run with on
 
 from training import sherpa, wenet  # noqa: E402
 from training.encoder import subsampled_length  # noqa: E402
+from training.features import Statistics  # noqa: E402
 from training.heads import AttentionDecoder  # noqa: E402
 from training.model import ModelConfig, Recognizer  # noqa: E402
 from training.tokens import train_bpe  # noqa: E402
@@ -36,14 +37,14 @@ def model() -> Recognizer:
 
 
 @pytest.fixture(scope="module")
-def statistics() -> wenet.Statistics:
+def statistics() -> Statistics:
     frames = np.random.default_rng(0).normal(12, 3, (500, 80))
-    return wenet.Statistics(frames.sum(axis=0), (frames**2).sum(axis=0), 500)
+    return Statistics.of(frames)
 
 
 @pytest.fixture(scope="module")
 def folder(
-    model: Recognizer, statistics: wenet.Statistics, tmp_path_factory: pytest.TempPathFactory
+    model: Recognizer, statistics: Statistics, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     bpe, out = tmp_path_factory.mktemp("bpe"), tmp_path_factory.mktemp("wenet-u2")
     train_bpe(bpe, VOCAB_SIZE)
@@ -100,7 +101,7 @@ def test_units_are_numbered_as_wenet_numbers_them(folder: Path) -> None:
 
 
 def test_the_encoder_normalises_by_global_cmvn(
-    model: Recognizer, folder: Path, statistics: wenet.Statistics
+    model: Recognizer, folder: Path, statistics: Statistics
 ) -> None:
     speech = np.random.default_rng(1).normal(12, 3, (2, 150, 80)).astype(np.float32)
     lens = np.array([150, 90], np.int32)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training import augment
-from training.features import LFR_WINDOW, NUM_MEL_BINS, low_frame_rate
+from training.features import LFR_WINDOW, NUM_MEL_BINS, Statistics, low_frame_rate
 from training.mandarin import is_mandarin
 
 MAX_JOINED_FRAMES = 1200  # 12 s
@@ -60,8 +60,8 @@ def measure_cmvn(examples: Sequence[Example], num_examples: int = 3000) -> Cmvn:
     """Of every n-th utterance, so that both languages count."""
     chosen = examples[:: max(1, len(examples) // num_examples)]
     stacked = [low_frame_rate(example.features.astype(np.float32)) for example in chosen]
-    frames = np.concatenate(stacked).astype(np.float64)
-    shift, scale = -frames.mean(axis=0), 1 / frames.std(axis=0)
+    statistics = Statistics.of(np.concatenate(stacked))
+    shift, scale = -statistics.mean, statistics.inverse_std
     return Cmvn(shift.astype(np.float32), scale.astype(np.float32))
 
 

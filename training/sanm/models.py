@@ -18,7 +18,14 @@ from funasr.register import tables
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from training.features import LFR_SHIFT, LFR_WINDOW, NUM_MEL_BINS, SAMPLE_RATE_HZ
+from training.features import (
+    FRAME_LENGTH_MS,
+    FRAME_SHIFT_MS,
+    LFR_SHIFT,
+    LFR_WINDOW,
+    NUM_MEL_BINS,
+    SAMPLE_RATE_HZ,
+)
 from training.sanm.dataset import Batch, Cmvn
 from training.sanm.tokens import EOS, SOS, Cuts, Pieces
 
@@ -50,8 +57,8 @@ FRONTEND: Values = {
         "fs": SAMPLE_RATE_HZ,
         "window": "hamming",
         "n_mels": NUM_MEL_BINS,
-        "frame_length": 25,
-        "frame_shift": 10,
+        "frame_length": FRAME_LENGTH_MS,
+        "frame_shift": FRAME_SHIFT_MS,
         "lfr_m": LFR_WINDOW,
         "lfr_n": LFR_SHIFT,
     },
