@@ -20,6 +20,11 @@ TEXT_PREFIX = Tensor("TEXT_PREFIX", "BYTES", (1,))  # old clients of Whisper
 TRANSCRIPTS = Tensor("TRANSCRIPTS", "BYTES", (1,))  # UTF-8 text
 RESULT = Tensor("RESULT", "BYTES", (1,))  # JSON; built only when the request names it
 
-SAMPLE_RATE = "asr_sample_rate"  # request parameter: the rate of WAV, Hz
+# Request parameters.
+SAMPLE_RATE = "asr_sample_rate"  # the rate of WAV, Hz
+ASR_DECODING = "asr_decoding"  # "greedy_search", ...
+ASR_LANGUAGE = "asr_language"  # a name, or LANGUAGE's number
+ASR_TEXT_NORM = "asr_text_norm"  # a name, or TEXT_NORM's number
+ASR_HOTWORDS = "asr_hotwords"  # words with spaces between, or a JSON list of strings
 
 MAX_ABS_SAMPLE = 2.0  # beyond it the samples are int16-scaled, not floats in [-1, 1]

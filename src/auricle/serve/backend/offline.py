@@ -22,8 +22,8 @@ from auricle.serve.backend.outcomes import (
     UnfitRequestError,
     Utterance,
 )
-from auricle.serve.backend.requests import Limits, unpack
-from auricle.serve.planning import Waveform
+from auricle.serve.backend.parameters import Menu
+from auricle.serve.backend.requests import Asked, Limits, unpack
 from auricle.serve.tokens import Transcript
 
 LOGGER = logging.getLogger(__name__)
@@ -45,6 +45,7 @@ class TritonPythonModel:
         metered = MeteredRunner(runner, self.meter, self.spec.sample_rate)
         self.pipeline = create_pipeline(self.spec, choices, folder, metered)
         max_seconds = min(choices.max_audio_seconds, self.spec.max_seconds or float("inf"))
+        self.menu = Menu(self.spec, choices, self.pipeline.tokens.symbols)
         self.limits = Limits(self.spec.sample_rate, max_seconds)
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself
             self._warm_up()
@@ -61,13 +62,13 @@ class TritonPythonModel:
     ) -> list[pb_utils.InferenceResponse]:
         """One response a request, in order; a request that is unfit fails alone."""
         outcomes: dict[int, Outcome] = {}
-        waveforms: dict[int, list[Waveform]] = {}
+        asked: dict[int, Asked] = {}
         for index, request in enumerate(requests):
             try:
-                waveforms[index] = unpack(request, self.limits)
+                asked[index] = unpack(request, self.limits, self.menu)
             except (UnfitRequestError, CancelledRequestError) as error:
                 outcomes[index] = Outcome(error=error)
-        outcomes |= self._transcribe(waveforms)
+        outcomes |= self._transcribe(asked)
         ordered = [outcomes[index] for index in range(len(requests))]
         self._report(requests, ordered)
         return [
@@ -78,28 +79,29 @@ class TritonPythonModel:
     def finalize(self) -> None:
         self.meter.close()
 
-    def _transcribe(self, waveforms: dict[int, list[Waveform]]) -> dict[int, Outcome]:
+    def _transcribe(self, asked: dict[int, Asked]) -> dict[int, Outcome]:
         """All requests in one batch; if that fails, each alone, so that only the guilty fail."""
-        flat = [waveform for rows in waveforms.values() for waveform in rows]
-        if not flat:
+        waveforms = [waveform for each in asked.values() for waveform in each.waveforms]
+        options = [options for each in asked.values() for options in each.options]
+        if not waveforms:
             return {}
         transcripts: list[Transcript] = []
         failure = None
         started = time.perf_counter()
         try:
-            transcripts = self.pipeline.transcribe(flat)
+            transcripts = self.pipeline.transcribe(waveforms, options)
         except Exception as error:
-            if len(waveforms) > 1:
-                alone = (self._transcribe({index: rows}) for index, rows in waveforms.items())
+            if len(asked) > 1:
+                alone = (self._transcribe({index: each}) for index, each in asked.items())
                 return {index: outcome for each in alone for index, outcome in each.items()}
             LOGGER.exception("a request failed")
             failure = error
         compute_s = time.perf_counter() - started
         outcomes, heard = {}, iter(transcripts)
-        for index, rows in waveforms.items():
-            seconds = [len(row) / self.spec.sample_rate for row in rows]
-            utterances = list(map(Utterance, islice(heard, len(rows)), seconds))
-            outcomes[index] = Outcome(utterances, failure, seconds, len(flat), compute_s)
+        for index, each in asked.items():
+            seconds = [len(waveform) / self.spec.sample_rate for waveform in each.waveforms]
+            utterances = list(map(Utterance, islice(heard, len(seconds)), seconds))
+            outcomes[index] = Outcome(utterances, failure, seconds, len(waveforms), compute_s)
         return outcomes
 
     def _report(

@@ -9,10 +9,14 @@ from auricle.serve.tokens import Transcript
 
 Unfit = Literal[
     "amplitude",
+    "decoding",
     "empty",
+    "hotwords",
+    "language",
     "lengths",
     "missing_input",
     "sample_rate",
+    "text_norm",
     "too_long",
     "unknown_parameter",
 ]

@@ -1,8 +1,9 @@
-"""A Triton request to waveforms, or a sentence that says why not."""
+"""A Triton request to waveforms and options, or a sentence that says why not."""
 
 from __future__ import annotations  # Triton fills pb_utils only after the import
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,12 @@ import triton_python_backend_utils as pb_utils
 
 from auricle import wire
 from auricle.serve.backend.outcomes import CancelledRequestError, UnfitRequestError
+from auricle.serve.backend.parameters import Menu, Value
+from auricle.serve.options import DecodingOptions
 from auricle.serve.planning import Waveform
 from auricle.serve.runner import Array
 
-KNOWN_PARAMETERS = (wire.SAMPLE_RATE,)
+NUMBERS = {wire.ASR_LANGUAGE: wire.LANGUAGE, wire.ASR_TEXT_NORM: wire.TEXT_NORM}
 
 
 @dataclass(frozen=True)
@@ -24,25 +27,29 @@ class Limits:
     max_seconds: float
 
 
-def unpack(request: pb_utils.InferenceRequest, limits: Limits) -> list[Waveform]:
+@dataclass(frozen=True)
+class Asked:
+    """The utterances of a request, and what is wanted of each."""
+
+    waveforms: list[Waveform]
+    options: list[DecodingOptions]
+
+
+def unpack(request: pb_utils.InferenceRequest, limits: Limits, menu: Menu) -> Asked:
     """The utterances of a request, cut to their lengths.
 
     UnfitRequestError if one of them cannot be served, CancelledRequestError if nobody waits.
     """
     if request.is_cancelled():
         raise CancelledRequestError("cancelled by the client")
-    _check_parameters(json.loads(request.parameters() or "{}"), limits.sample_rate)
+    parameters = json.loads(request.parameters() or "{}")
     wav = _input(request, wire.WAV.name)
     if wav is None:
         raise UnfitRequestError("missing_input", "the request has no input WAV")
-    lens = _input(request, wire.WAV_LENS.name)
-    num_samples = wav.shape[1]
-    valid = np.full(len(wav), num_samples) if lens is None else lens.reshape(-1)
-    if len(valid) != len(wav):
-        raise UnfitRequestError(
-            "lengths", f"WAV has {len(wav)} rows, but WAV_LENS has {len(valid)}"
-        )
-    return [_cut(row, int(length), limits) for row, length in zip(wav, valid, strict=True)]
+    lens = _column(request, wire.WAV_LENS, len(wav)) or [wav.shape[1]] * len(wav)
+    options = _options(request, parameters, len(wav), menu)
+    waveforms = [_cut(row, length, limits) for row, length in zip(wav, lens, strict=True)]
+    return Asked(waveforms, options)
 
 
 def _input(request: pb_utils.InferenceRequest, name: str) -> Array | None:
@@ -50,21 +57,30 @@ def _input(request: pb_utils.InferenceRequest, name: str) -> Array | None:
     return None if tensor is None else tensor.as_numpy()
 
 
-def _check_parameters(parameters: dict[str, str | int | bool], sample_rate: int) -> None:
-    asked = {name: value for name, value in parameters.items() if name.startswith("asr_")}
-    unknown = sorted(set(asked) - set(KNOWN_PARAMETERS))
-    if unknown:
+def _column(
+    request: pb_utils.InferenceRequest, tensor: wire.Tensor, num_rows: int
+) -> list[int] | None:
+    """The numbers of an input, one a row of WAV; None where the request has none."""
+    values = _input(request, tensor.name)
+    if values is None:
+        return None
+    if values.size != num_rows:
         raise UnfitRequestError(
-            "unknown_parameter",
-            f"unknown request parameters {unknown}; this model knows {', '.join(KNOWN_PARAMETERS)}",
+            "lengths", f"WAV has {num_rows} rows, but {tensor.name} has {values.size}"
         )
-    rate = asked.get(wire.SAMPLE_RATE, sample_rate)
-    if str(rate).removesuffix(".0") != str(sample_rate):  # a number of any type, or its text
-        raise UnfitRequestError(
-            "sample_rate",
-            f"{wire.SAMPLE_RATE} is {rate} Hz, but this model needs {sample_rate} Hz; "
-            "resample before sending: the server never does",
-        )
+    return [int(value) for value in values.reshape(-1)]
+
+
+def _options(
+    request: pb_utils.InferenceRequest, parameters: Mapping[str, Value], num_rows: int, menu: Menu
+) -> list[DecodingOptions]:
+    """What each utterance is to get; a parameter stands over the tensors of old clients."""
+    found = {name: _column(request, tensor, num_rows) for name, tensor in NUMBERS.items()}
+    columns = {name: values for name, values in found.items() if values is not None}
+    if not columns:
+        return [menu.read(parameters)] * num_rows
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    return [menu.read({**row, **parameters}) for row in rows]
 
 
 def _cut(row: Waveform, length: int, limits: Limits) -> Waveform:

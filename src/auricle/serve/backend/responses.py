@@ -52,8 +52,8 @@ def format_result(utterance: Utterance, model: str) -> str:
     result = {
         "model": model,
         "text": transcript.text,
-        "language": None,
-        "tags": None,
+        "language": transcript.language,
+        "tags": dataclasses.asdict(transcript.tags) if transcript.tags else None,
         "audio_seconds": seconds,
         "is_final": True,
         "stable": transcript.text,
@@ -76,9 +76,9 @@ def _bytes_tensor(name: str, texts: Sequence[str]) -> pb_utils.Tensor:
     return pb_utils.Tensor(name, np.array(rows, dtype=np.object_))
 
 
-def _rounded(value: object) -> dict[str, str | float]:
+def _rounded(value: object) -> dict[str, str | float | None]:
     """Seconds to the millisecond, confidences to four digits."""
-    fields: dict[str, str | float] = dataclasses.asdict(value)  # type: ignore[call-overload]
+    fields: dict[str, str | float | None] = dataclasses.asdict(value)  # type: ignore[call-overload]
     digits = {"start": 3, "end": 3, "confidence": 4}
     return {
         name: round(field, digits[name]) if isinstance(field, float) else field

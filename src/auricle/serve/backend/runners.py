@@ -9,14 +9,10 @@ from pathlib import Path
 import triton_python_backend_utils as pb_utils
 
 from auricle.errors import AuricleError, BusyError
+from auricle.serve.backend.graphs import LENGTHS, encoder_outputs
 from auricle.serve.backend.onnx_runner import OnnxRunner
 from auricle.serve.runner import Array, Runner, Tensors
 from auricle.spec import Choices, PipelineSpec, encoder_of
-
-ENCODER_OUTPUTS = {
-    "transducer": ("ENCODER_OUT", "OUT_LENS"),
-    "ctc": ("TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS", "OUT_LENS"),
-}
 
 
 def create(spec: PipelineSpec, choices: Choices, folder: Path, model: str, on_gpu: bool) -> Runner:
@@ -30,7 +26,7 @@ def create(spec: PipelineSpec, choices: Choices, folder: Path, model: str, on_gp
     paths = {role: folder / name for role, name in graphs.items()}
     local = OnnxRunner(paths, choices.threads, on_gpu=on_gpu)
     if choices.runner == "bls":
-        return EncoderByBls(encoder_of(model), ENCODER_OUTPUTS[spec.head], local)
+        return EncoderByBls(encoder_of(model), encoder_outputs(spec), local)
     return local
 
 
@@ -78,4 +74,4 @@ def _with_axis(array: Array) -> Array:
 
 
 def _without_axis(name: str, array: Array) -> Array:
-    return array[:, 0] if name == "OUT_LENS" and array.ndim == 2 else array
+    return array[:, 0] if name in LENGTHS and array.ndim == 2 else array

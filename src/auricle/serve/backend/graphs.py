@@ -1,0 +1,18 @@
+"""The outputs of an encoder, by what its model is."""
+
+from auricle.spec import Head, PipelineSpec
+
+CTC = ("TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS", "OUT_LENS")
+OUTPUTS: dict[Head, tuple[str, ...]] = {
+    "transducer": ("ENCODER_OUT", "OUT_LENS"),
+    "ctc": CTC,
+    "ctc_attention": ("ENCODER_OUT", *CTC),
+    "cif": ("TOKEN_IDS", "TOKEN_LOG_PROBS", "NUM_TOKENS", "OUT_LENS"),
+}
+LENGTHS = frozenset(("OUT_LENS", "NUM_TOKENS"))  # [N]; the others have more axes
+
+
+def encoder_outputs(spec: PipelineSpec) -> tuple[str, ...]:
+    """What the searches of a model read of its encoder."""
+    peaks = ("CIF_PEAKS",) if spec.has_timestamps else ()
+    return OUTPUTS[spec.head] + peaks

@@ -1,0 +1,137 @@
+"""What a request asks for beside its audio, or a sentence that says why it cannot have it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+from auricle import wire
+from auricle.errors import InvalidRequestError
+from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
+from auricle.serve.hotwords import HotwordTokens
+from auricle.serve.options import DecodingOptions, HotwordIds, default_options
+from auricle.spec import DECODINGS, Choices, Decoding, PipelineSpec
+
+Value = str | int | float | bool | None  # what JSON makes of a request parameter
+KNOWN = (
+    wire.SAMPLE_RATE,
+    wire.ASR_DECODING,
+    wire.ASR_LANGUAGE,
+    wire.ASR_TEXT_NORM,
+    wire.ASR_HOTWORDS,
+)
+MAX_HOTWORDS = 1000  # as FunASR's services; each is a row beside every utterance's
+
+
+class Menu:
+    """What a model can be asked for."""
+
+    def __init__(self, spec: PipelineSpec, choices: Choices, symbols: Sequence[str]) -> None:
+        self.spec = spec
+        self.defaults = default_options(spec, choices)
+        facts = spec.hotwords
+        self._hotwords = HotwordTokens(symbols, spec.unk_id, facts) if facts else None
+
+    def read(self, parameters: Mapping[str, Value]) -> DecodingOptions:
+        """The options of a request; UnfitRequestError if it asks for what the model has not.
+
+        parameters: all of the request's; those that do not begin with asr_ are other people's.
+        """
+        self._check_names(parameters)
+        self._check_sample_rate(parameters.get(wire.SAMPLE_RATE))
+        return DecodingOptions(
+            self._read_decoding(parameters.get(wire.ASR_DECODING)),
+            self._read_language(parameters.get(wire.ASR_LANGUAGE)),
+            self._read_text_norm(parameters.get(wire.ASR_TEXT_NORM)),
+            self._read_hotwords(parameters.get(wire.ASR_HOTWORDS)),
+        )
+
+    def _check_names(self, parameters: Mapping[str, Value]) -> None:
+        unknown = sorted({name for name in parameters if name.startswith("asr_")} - set(KNOWN))
+        if unknown:
+            raise UnfitRequestError(
+                "unknown_parameter",
+                f"unknown request parameters {unknown}; this model knows {', '.join(KNOWN)}",
+            )
+
+    def _read_language(self, asked: Value) -> int | None:
+        known = self.spec.prompt.languages if self.spec.prompt else {}
+        return self.defaults.language if asked is None else _number("language", asked, known)
+
+    def _read_text_norm(self, asked: Value) -> int | None:
+        known = self.spec.prompt.text_norms if self.spec.prompt else {}
+        return self.defaults.text_norm if asked is None else _number("text_norm", asked, known)
+
+    def _check_sample_rate(self, asked: Value) -> None:
+        wanted = self.spec.sample_rate
+        rate = wanted if asked is None else asked
+        if str(rate).removesuffix(".0") != str(wanted):  # a number of any type, or its text
+            raise UnfitRequestError(
+                "sample_rate",
+                f"{wire.SAMPLE_RATE} is {rate} Hz, but this model needs {wanted} Hz; "
+                "resample before sending: the server never does",
+            )
+
+    def _read_decoding(self, asked: Value) -> Decoding:
+        known = DECODINGS[self.spec.head]
+        if asked is None:
+            return self.defaults.decoding
+        if asked in known:
+            return known[known.index(asked)]
+        what = "is not a decoding of this model" if asked in get_args(Decoding) else "is unknown"
+        raise UnfitRequestError(
+            "decoding", f"{wire.ASR_DECODING} {asked!r} {what}; it knows {', '.join(known)}"
+        )
+
+    def _read_hotwords(self, asked: Value) -> HotwordIds:
+        words = list(dict.fromkeys(_split(asked)))
+        if not words:
+            return ()
+        if self._hotwords is None:
+            raise UnfitRequestError(
+                "hotwords",
+                f"{wire.ASR_HOTWORDS} has {len(words)} words, but this model takes none; leave "
+                "them out",
+            )
+        if len(words) > MAX_HOTWORDS:
+            raise UnfitRequestError(
+                "hotwords",
+                f"{wire.ASR_HOTWORDS} has {len(words)} words, but a request may have "
+                f"{MAX_HOTWORDS} at most",
+            )
+        try:
+            return tuple(map(self._hotwords.encode, words))
+        except InvalidRequestError as error:
+            raise UnfitRequestError("hotwords", f"{wire.ASR_HOTWORDS}: {error}") from error
+
+
+def _number(kind: Unfit, asked: Value, known: Mapping[str, int]) -> int:
+    """The number of a name in any case; a number, or its text, is itself."""
+    if not known:
+        raise UnfitRequestError(
+            kind, f"{kind} {asked!r} is asked for, but this model takes none; leave it out"
+        )
+    numbers = {name.casefold(): number for name, number in known.items()}
+    numbers |= {str(number): number for number in known.values()}
+    number = numbers.get(str(asked).casefold().removesuffix(".0"))
+    if number is None or isinstance(asked, bool):
+        names = ", ".join(f"{name} ({number})" for name, number in known.items())
+        raise UnfitRequestError(kind, f"unknown {kind} {asked!r}; this model knows {names}")
+    return number
+
+
+def _split(asked: Value) -> list[str]:
+    """Words with spaces between, or a JSON list of them."""
+    words: object = asked if asked is not None else ""
+    if isinstance(words, str) and not words.lstrip().startswith("["):
+        return words.split()
+    try:
+        words = json.loads(words) if isinstance(words, str) else words
+    except ValueError:
+        words = None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise UnfitRequestError(
+            "hotwords",
+            f"{wire.ASR_HOTWORDS} is {asked!r}; give words with spaces between, or a JSON list of "
+            "strings",
+        )
+    return words
