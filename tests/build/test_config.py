@@ -65,10 +65,28 @@ def test_an_encoder_has_the_shapes_of_its_graph() -> None:
     assert ENCODER.parameters["intra_op_thread_count"].string_value == "3"
 
 
+def test_only_a_model_with_a_prompt_takes_the_numbers_of_old_clients() -> None:
+    value = config.offline("demo", Choices(), instances=2, takes_prompt=True)
+    assert [tensor.name for tensor in value.input] == ["WAV", "WAV_LENS", "LANGUAGE", "TEXT_NORM"]
+    assert [tensor.optional for tensor in value.input] == [False, True, True, True]
+    assert {tensor.data_type for tensor in value.input[1:]} == {pb.TYPE_INT32}
+
+
 def test_a_warm_up_says_how_long_it_is() -> None:
-    warm_up = config.warm_up(16000, "16000")
+    warm_up = config.warm_up(PORTS[0], 16000, {"WAV_LENS": 16000})
     assert list(warm_up.inputs["WAV"].dims) == [16000]
+    assert warm_up.inputs["WAV"].zero_data
     assert warm_up.inputs["WAV_LENS"].input_data_file == "16000"
+
+
+def test_a_warm_up_has_every_input_of_the_encoder() -> None:
+    sides = [Port("LANGUAGE", INT32, ("N",)), Port("BIAS_EMBED", FLOAT, ("N", "H", 512))]
+    numbers = {"WAV_LENS": 16000, "LANGUAGE": 3}
+    warm_up = config.warm_up([*PORTS[0], *sides], 16000, numbers)
+    assert sorted(warm_up.inputs) == ["BIAS_EMBED", "LANGUAGE", "WAV", "WAV_LENS"]
+    assert warm_up.inputs["LANGUAGE"].input_data_file == "3"
+    assert warm_up.inputs["LANGUAGE"].data_type == pb.TYPE_INT32
+    assert list(warm_up.inputs["BIAS_EMBED"].dims) == [1, 512]
 
 
 def test_the_first_line_says_who_wrote_it() -> None:

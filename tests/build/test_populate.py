@@ -13,7 +13,7 @@ from auricle.build.families import Built, Options, load
 from auricle.build.repository import config
 from auricle.build.repository.populate import Deployment, check_name, choose, populate
 from auricle.errors import RepositoryError
-from auricle.spec import parse_choices
+from auricle.spec import Prompt, Rescorer, parse_choices
 from tests.build import tiny
 
 pytestmark = pytest.mark.onnx
@@ -190,6 +190,45 @@ def test_the_lookahead_follows_the_size_of_the_joiner(
 ) -> None:
     sized = dataclasses.replace(built, joiner_dim=joiner_dim, vocab_size=vocab_size)
     assert choose(sized, IN_PROCESS).lookahead == lookahead
+
+
+@pytest.mark.parametrize(
+    ("head", "beam", "decoding"),
+    [("ctc", None, "greedy_search"), ("ctc_attention", 7, "attention_rescoring")],
+)
+def test_a_build_chooses_the_first_decoding_of_the_head(
+    built: Built, head: spec.Head, beam: int | None, decoding: str
+) -> None:
+    rescorer = Rescorer(beam, 2, 2, is_bidirectional=True) if beam else None
+    facts = dataclasses.replace(built.spec, head=head, rescorer=rescorer)
+    choices = choose(dataclasses.replace(built, spec=facts), IN_PROCESS)
+    assert (choices.decoding, choices.beam) == (decoding, beam or 10)
+
+
+def test_a_prompt_is_in_the_configuration_and_the_warm_up(built: Built, tmp_path: Path) -> None:
+    prompt = Prompt({"auto": 0, "en": 4}, {"woitn": 15}, lead_frames=4)
+    facts = dataclasses.replace(built.spec, prompt=prompt)
+    encoder = onnx.ModelProto()
+    encoder.CopyFrom(built.graphs["encoder"])
+    for name in ("LANGUAGE", "TEXT_NORM"):
+        value = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT32, ["N"])
+        encoder.graph.input.append(value)
+    graphs = built.graphs | {"encoder": encoder}
+    populate(dataclasses.replace(built, spec=facts, graphs=graphs), "demo", tmp_path, BLS)
+    pipeline, served = (
+        config.parse((tmp_path / model / "config.pbtxt").read_text())
+        for model in ("demo", "demo__encoder")
+    )
+    assert [tensor.name for tensor in pipeline.input][2:] == ["LANGUAGE", "TEXT_NORM"]
+    named = {
+        value.input_data_file
+        for warm_up in served.model_warmup
+        for value in warm_up.inputs.values()
+    } - {""}
+    assert named == {"0", "15", "16000", "80000", "240000"}
+    for name in named:
+        number = (tmp_path / "demo__encoder" / "warmup" / name).read_bytes()
+        assert int.from_bytes(number, "little") == int(name)
 
 
 @pytest.mark.parametrize(("max_seconds", "limit"), [(None, 60.0), (39.76, 39.76), (100.0, 60.0)])

@@ -1,6 +1,7 @@
 """config.pbtxt as a protobuf value: the model that a client calls, and the encoder behind it."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 
 from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2 as pb
@@ -21,15 +22,21 @@ QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
 TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where the names differ
 
 
-def offline(name: str, choices: Choices, instances: int) -> pb.ModelConfig:
-    """Waveforms in, transcripts out: the same for every offline family."""
+def offline(
+    name: str, choices: Choices, instances: int, *, takes_prompt: bool = False
+) -> pb.ModelConfig:
+    """Waveforms in, transcripts out: the same for every offline family.
+
+    takes_prompt: whether old clients may send LANGUAGE and TEXT_NORM.
+    """
+    prompt = (wire.LANGUAGE, wire.TEXT_NORM) if takes_prompt else ()
     return pb.ModelConfig(
         name=name,
         backend="python",
         max_batch_size=MAX_BATCH_SIZE,
         input=[
-            _input(wire.WAV, allow_ragged_batch=True),
-            _input(wire.WAV_LENS, allow_ragged_batch=True, optional=True),
+            _input(wire.WAV),
+            *(_input(tensor, optional=True) for tensor in (wire.WAV_LENS, *prompt)),
         ],
         output=[_output(wire.TRANSCRIPTS), _output(wire.RESULT)],
         dynamic_batching=_batching(),
@@ -57,23 +64,27 @@ def encoder(
     )
 
 
-def warm_up(num_samples: int, lens_file: str) -> pb.ModelWarmup:
+def warm_up(inputs: Sequence[Port], num_samples: int, numbers: Mapping[str, int]) -> pb.ModelWarmup:
     """One silent utterance through the encoder before it is ready.
 
-    lens_file: below <model>/warmup, the number of samples as an int32; zero would do nothing.
+    numbers: of each integer input; below <model>/warmup, the file of that name holds it as an
+    int32. All else is zeros.
     """
+    files = {name: str(number) for name, number in numbers.items()}
     return pb.ModelWarmup(
         name=f"{num_samples} samples",
         batch_size=1,
-        inputs={
-            wire.WAV.name: pb.ModelWarmup.Input(
-                data_type=_data_type(wire.WAV.dtype), dims=[num_samples], zero_data=True
-            ),
-            wire.WAV_LENS.name: pb.ModelWarmup.Input(
-                data_type=_data_type(wire.WAV_LENS.dtype), dims=[1], input_data_file=lens_file
-            ),
-        },
+        inputs={port.name: _warm_up_input(port, num_samples, files) for port in inputs},
     )
+
+
+def _warm_up_input(port: Port, num_samples: int, files: Mapping[str, str]) -> pb.ModelWarmup.Input:
+    data_type = _data_type(port.dtype_name)
+    if port.name in files:
+        return pb.ModelWarmup.Input(data_type=data_type, dims=[1], input_data_file=files[port.name])
+    variable = num_samples if port.name == wire.WAV.name else 1
+    dims = [dim if isinstance(dim, int) else variable for dim in port.shape[1:]]
+    return pb.ModelWarmup.Input(data_type=data_type, dims=dims, zero_data=True)
 
 
 def render(config: pb.ModelConfig) -> str:
@@ -121,14 +132,12 @@ def _parameters(values: dict[str, str]) -> dict[str, pb.ModelParameter]:
     return {name: pb.ModelParameter(string_value=value) for name, value in values.items()}
 
 
-def _input(
-    tensor: wire.Tensor, *, allow_ragged_batch: bool = False, optional: bool = False
-) -> pb.ModelInput:
+def _input(tensor: wire.Tensor, *, optional: bool = False) -> pb.ModelInput:
     return pb.ModelInput(
         name=tensor.name,
         data_type=_data_type(tensor.dtype),
         dims=tensor.shape,
-        allow_ragged_batch=allow_ragged_batch,
+        allow_ragged_batch=True,
         optional=optional,
     )
 

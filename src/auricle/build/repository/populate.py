@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from auricle import spec
+from auricle import spec, wire
 from auricle.build.export.graph import port_of
 from auricle.build.families import Built
 from auricle.build.repository import config
 from auricle.errors import RepositoryError
-from auricle.spec import RESERVED, Choices, RunnerName, encoder_of
+from auricle.spec import DECODINGS, RESERVED, Choices, RunnerName, encoder_of
 
 MODEL_PY = "from auricle.serve.backend.offline import TritonPythonModel  # noqa: F401\n"
 WARM_UP_SECONDS = (1, 5, 15)
@@ -98,9 +98,12 @@ def choose(built: Built, deployment: Deployment) -> Choices:
     if built.vocab_size > 1000:
         lookahead = 1
     longest = built.spec.max_seconds
+    rescorer = built.spec.rescorer
     return Choices(
         runner=deployment.runner,
         lookahead=lookahead,
+        decoding=DECODINGS[built.spec.head][0],
+        beam=rescorer.beam if rescorer else Choices.beam,
         max_audio_seconds=min(Choices.max_audio_seconds, longest or Choices.max_audio_seconds),
     )
 
@@ -128,13 +131,14 @@ def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
     """The text of config.pbtxt by model name."""
     choices = choose(built, deployment)
     instances = deployment.instances or max(MIN_INSTANCES, len(os.sched_getaffinity(0)))
-    configs = {name: config.offline(name, choices, instances)}
+    takes_prompt = built.spec.prompt is not None
+    configs = {name: config.offline(name, choices, instances, takes_prompt=takes_prompt)}
     if deployment.runner == "bls":
         graph = built.graphs["encoder"].graph
         ports = [port_of(value) for value in graph.input], [port_of(v) for v in graph.output]
         encoder = config.encoder(encoder_of(name), ports, choices, instances)
-        for num_samples in _warm_up_samples(built):
-            encoder.model_warmup.append(config.warm_up(num_samples, str(num_samples)))
+        for num_samples, numbers in _warm_ups(built):
+            encoder.model_warmup.append(config.warm_up(ports[0], num_samples, numbers))
         configs[encoder_of(name)] = encoder
     return {model: config.render(value) for model, value in configs.items()}
 
@@ -160,13 +164,20 @@ def _write_pipeline(built: Built, version: Path, runner: RunnerName) -> None:
 def _write_encoder(built: Built, folder: Path) -> None:
     (folder / "1" / "model.onnx").write_bytes(built.graphs["encoder"].SerializeToString())
     (folder / "warmup").mkdir()
-    for num_samples in _warm_up_samples(built):
-        (folder / "warmup" / str(num_samples)).write_bytes(num_samples.to_bytes(4, "little"))
+    for number in {number for _, numbers in _warm_ups(built) for number in numbers.values()}:
+        (folder / "warmup" / str(number)).write_bytes(number.to_bytes(4, "little"))
 
 
-def _warm_up_samples(built: Built) -> list[int]:
-    longest = built.spec.max_seconds or float("inf")
-    return [int(min(seconds, longest) * built.spec.sample_rate) for seconds in WARM_UP_SECONDS]
+def _warm_ups(built: Built) -> list[tuple[int, dict[str, int]]]:
+    """Samples of silence, and the integer inputs that go with them."""
+    facts = built.spec
+    longest = facts.max_seconds or float("inf")
+    samples = [int(min(seconds, longest) * facts.sample_rate) for seconds in WARM_UP_SECONDS]
+    prompt = {}
+    if facts.prompt:
+        prompt[wire.LANGUAGE.name] = next(iter(facts.prompt.languages.values()))
+        prompt[wire.TEXT_NORM.name] = next(iter(facts.prompt.text_norms.values()))
+    return [(number, {wire.WAV_LENS.name: number, **prompt}) for number in samples]
 
 
 @contextmanager
