@@ -19,7 +19,10 @@ ROOMS: dict[str, set[str]] = {
     "build.export": {"build.frontend", "errors"},
     "build.random_checkpoint": {"errors"},
     "build.checkpoint": {"spec", "errors"},
-    "build.families": {"build.checkpoint", "build.frontend", "build.export", "spec", "errors"},
+    "build.upstream": {"build.checkpoint", "errors"},
+    "build.families": {
+        "build.checkpoint", "build.frontend", "build.export", "build.upstream", "spec", "errors",
+    },
     "build.repository": {"build.families", "build.export", "spec", "wire", "errors"},
     "serve.decode": {"errors"},
     "serve.spelling": {"spec", "errors"},
