@@ -76,10 +76,14 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Hotwords:
-    """max_tokens: of one hotword.  last_id: the entry that ends every list, <s>."""
+    """max_tokens: of one hotword.  last_id: the entry that ends every list, <s>.
+
+    runs_alone: whether the graph would choose among the hotwords of all rows by its first row.
+    """
 
     max_tokens: int
     last_id: int
+    runs_alone: bool = False
 
 
 @dataclass(frozen=True)

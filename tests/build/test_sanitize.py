@@ -9,8 +9,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from auricle.build.export.graph import Graph, load_graph
-from auricle.build.export.sanitize import at_known_opset, prefix_names, sanitize, sort_nodes
+from auricle.build.export.sanitize import at_known_opset, sanitize
 from auricle.build.export.session import Array, Session
+from auricle.build.export.surgery import prefix_names, sort_nodes
 from auricle.errors import CheckpointError
 from tests.build import tiny
 

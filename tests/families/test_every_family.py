@@ -16,9 +16,9 @@ from auricle import spec
 from auricle.build import families
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import list_files
-from auricle.build.export import sanitize
 from auricle.build.export.served import batch_of
 from auricle.build.export.session import Session
+from auricle.build.export.surgery import prefix_names
 from auricle.build.families import Built, Family, Options
 from auricle.build.repository.populate import Deployment, populate
 from auricle.errors import CheckpointError, ParityError, UnknownFamilyError
@@ -193,7 +193,7 @@ def test_an_unfaithful_graph_is_never_built(
 def test_names_of_tensors_do_not_matter(family: Family, folder: Path) -> None:
     for path in folder.glob("*.onnx"):
         model = onnx.load(path)
-        sanitize.prefix_names(model.graph, "my_")
+        prefix_names(model.graph, "my_")
         onnx.save(model, path)
     built = family.build(Checkpoint(folder, str(folder)), Options())
     assert [value.name for value in built.graphs["encoder"].graph.input] == ["WAV", "WAV_LENS"]

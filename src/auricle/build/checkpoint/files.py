@@ -1,6 +1,7 @@
 """Which files of a checkpoint make a model: names in, names out."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
@@ -24,12 +25,13 @@ def list_files(folder: Path) -> list[str]:
 def choose_graph(names: Iterable[str], pattern: str, precision: Precision) -> str:
     """The one ONNX file that matches, in this precision; a plain one stands in for a reduced one.
 
-    icefall marks precision in the name: encoder.onnx, encoder.int8.onnx, encoder.fp16.onnx.
+    Names say the precision: encoder.int8.onnx of icefall, encoder_fp16.onnx of WeNet,
+    model_quant.onnx of FunASR.
     """
     names = sorted(names)
-    matching = _matching(names, pattern)
-    reduced = [name for name in matching if precision_of(name) == precision]
-    plain = [name for name in matching if precision_of(name) == "fp32"]
+    graphs = matching(names, pattern)
+    reduced = [name for name in graphs if precision_of(name) == precision]
+    plain = [name for name in graphs if precision_of(name) == "fp32"]
     candidates = reduced or plain
     offline = [name for name in candidates if STREAMING_MARK not in name]
     return _only(offline or candidates, f"{precision} {pattern}", names)
@@ -48,15 +50,16 @@ def check_precision(graphs: Iterable[str], precision: Precision) -> None:
         )
 
 
-def choose_file(names: Iterable[str], pattern: str) -> str:
-    """The one file that matches."""
+def choose_file(names: Iterable[str], *patterns: str) -> str:
+    """The one file that matches the first pattern that any file matches."""
     names = sorted(names)
-    return _only(_matching(names, pattern), pattern, names)
+    found = (matching(names, pattern) for pattern in patterns)
+    return _only(next(filter(None, found), []), " or ".join(patterns), names)
 
 
 def precision_of(name: str) -> Precision:
-    marks = PurePosixPath(name).name.split(".")
-    if "int8" in marks:
+    marks = re.split(r"[._]", PurePosixPath(name).name)
+    if "int8" in marks or "quant" in marks:
         return "int8"
     return "fp16" if "fp16" in marks else "fp32"
 
@@ -69,7 +72,8 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _matching(names: list[str], pattern: str) -> list[str]:
+def matching(names: Iterable[str], pattern: str) -> list[str]:
+    """The names whose last part matches."""
     return [name for name in names if fnmatch(PurePosixPath(name).name, pattern)]
 
 

@@ -12,6 +12,7 @@ from auricle.errors import CheckpointError
 from auricle.spec import TokenKind
 
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # sentencepiece's mark
+CONTINUED = "@@"  # subword-nmt's mark of a piece that another one follows
 BLANKS = ("<blk>", "<blank>", "<eps>")
 UNKNOWNS = ("<unk>", "<UNK>")
 SPECIAL = re.compile(r"<.+>|#\d+|\[.+\]")  # <unk>, <0x0A>, a lexicon's #0, [UNK]
@@ -39,6 +40,10 @@ class TokenTable:
             )
         return TokenTable(self.symbols[:vocab_size], self.kind, self.blank_id, self.unk_id)
 
+    def find(self, symbol: str, default: int) -> int:
+        """The id of a symbol."""
+        return self.symbols.index(symbol) if symbol in self.symbols else default
+
     def describe(self) -> str:
         """One line of a report."""
         unknown = "none" if self.unk_id is None else self.unk_id
@@ -65,7 +70,11 @@ def read_tokens(path: Path) -> TokenTable:
     missing = next(number for number in count() if number not in by_id)
     if missing == 0 or missing != len(by_id):
         raise CheckpointError(f"{path} has {len(by_id)} tokens, but none with id {missing}")
-    symbols = tuple(by_id[number] for number in range(len(by_id)))
+    return make_table(tuple(by_id[number] for number in range(len(by_id))))
+
+
+def make_table(symbols: tuple[str, ...]) -> TokenTable:
+    """What the symbols themselves show: their kind, and which of them is no text."""
     return TokenTable(
         symbols, kind_of(symbols), _find(symbols, BLANKS) or 0, _find(symbols, UNKNOWNS)
     )
@@ -77,6 +86,8 @@ def _find(symbols: tuple[str, ...], names: tuple[str, ...]) -> int | None:
 
 def kind_of(symbols: Iterable[str]) -> TokenKind:
     ordinary = [symbol for symbol in symbols if not SPECIAL.fullmatch(symbol)]
+    if any(symbol.endswith(CONTINUED) for symbol in ordinary):
+        return "at_bpe"
     if _spell_bytes(ordinary):
         return "byte_bpe"
     return "bpe" if any(WORD_START in symbol for symbol in ordinary) else "char"

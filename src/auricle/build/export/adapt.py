@@ -3,7 +3,7 @@
 Everything is protobuf editing: no tensor is computed here and nothing is exported again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import onnx
@@ -11,8 +11,9 @@ from onnx import TensorProto
 
 from auricle.build.export.graph import Graph, Port
 from auricle.build.export.heads import Head, last_dim, value_info
-from auricle.build.export.sanitize import at_known_opset, drop_unused, prefix_names, sanitize
+from auricle.build.export.sanitize import at_known_opset, sanitize
 from auricle.build.export.session import Array
+from auricle.build.export.surgery import drop_unused, prefix_names
 from auricle.build.frontend.features import Frontend, add_features
 from auricle.build.frontend.nodes import Nodes
 
@@ -34,32 +35,44 @@ class SideInput:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a published encoder is served: what goes before it, beside it and behind it."""
+    """How a published encoder is served: what goes before it, beside it and behind it.
+
+    repair: what the family's exports need beside the repairs of all, in place.
+    """
 
     frontend: Frontend
     head: Head
     side_inputs: tuple[SideInput, ...] = ()
+    repair: Callable[[Graph, onnx.GraphProto], None] | None = None
+
+
+def repaired(graph: Graph, recipe: Recipe) -> onnx.ModelProto:
+    """A copy of the published graph that is right in batches; its ports keep their names."""
+    model = sanitize(graph)
+    if recipe.repair:
+        recipe.repair(graph, model.graph)
+    return model
 
 
 def adapt_encoder(graph: Graph, recipe: Recipe) -> onnx.ModelProto:
     """WAV float32 [N, L], WAV_LENS int32 [N], side inputs -> the head's, and OUT_LENS int32 [N]."""
     x, x_lens = graph.inputs[:2]
-    core = sanitize(graph)
+    core = repaired(graph, recipe)
     prefix_names(core.graph, CORE)
 
     front = Nodes("fbank/")
     lens = front.add("Cast", "WAV_LENS", to=TensorProto.INT64)
     features, num_frames = add_features(front, recipe.frontend, "WAV", lens)
-    _cast_to(front, features, x)
-    _cast_to(front, num_frames, x_lens)
+    cast_to(front, features, x)
+    cast_to(front, num_frames, x_lens)
     for side in recipe.side_inputs:
-        _cast_to(front, side.name, side.port)
+        cast_to(front, side.name, side.port)
 
     back = Nodes("head/")
     outputs, steps = recipe.head.add(back, graph.outputs, CORE)
     out_lens = back.add("Max", steps or num_frames, back.ints(0))
     back.name(back.add("Cast", out_lens, to=TensorProto.INT32), "OUT_LENS")
-    return _assemble(
+    return assemble(
         core,
         (front, back),
         [
@@ -79,8 +92,9 @@ def _side_value(side: SideInput) -> onnx.ValueInfoProto:
 
 def adapt_decoder(graph: Graph, context_size: int) -> onnx.ModelProto:
     """Y int64 [N, context_size] -> decoder_out float32 [N, J]."""
-    return _adapt_plain(
+    return adapt_ports(
         graph,
+        graph.model,
         [value_info("y", TensorProto.INT64, "N", context_size)],
         value_info("decoder_out", TensorProto.FLOAT, "N", last_dim(graph.outputs[0])),
     )
@@ -89,8 +103,9 @@ def adapt_decoder(graph: Graph, context_size: int) -> onnx.ModelProto:
 def adapt_joiner(graph: Graph) -> onnx.ModelProto:
     """encoder_out, decoder_out float32 [N, J] -> logit float32 [N, V]."""
     encoder_out, decoder_out = graph.inputs
-    return _adapt_plain(
+    return adapt_ports(
         graph,
+        graph.model,
         [
             value_info("encoder_out", TensorProto.FLOAT, "N", last_dim(encoder_out)),
             value_info("decoder_out", TensorProto.FLOAT, "N", last_dim(decoder_out)),
@@ -99,28 +114,34 @@ def adapt_joiner(graph: Graph) -> onnx.ModelProto:
     )
 
 
-def _adapt_plain(
-    graph: Graph, inputs: list[onnx.ValueInfoProto], output: onnx.ValueInfoProto
+def adapt_ports(
+    graph: Graph,
+    model: onnx.ModelProto,
+    inputs: list[onnx.ValueInfoProto],
+    output: onnx.ValueInfoProto,
 ) -> onnx.ModelProto:
-    """Rename and cast the ports, matched by position; [N, 1, D] outputs lose their middle axis."""
-    core = at_known_opset(graph)
+    """Rename and cast the ports, matched by position; [N, 1, D] outputs lose their middle axis.
+
+    model: the graph's own, or one with another first output.
+    """
+    core = at_known_opset(graph, model)
+    out_name = CORE + core.graph.output[0].name
     prefix_names(core.graph, CORE)
     front, back = Nodes("in/"), Nodes("out/")
     for value, port in zip(inputs, graph.inputs, strict=True):
-        _cast_to(front, value.name, port)
-    out = graph.outputs[0]
-    result = back.add("Cast", CORE + out.name, to=TensorProto.FLOAT)
-    if len(out.shape) == 3:
+        cast_to(front, value.name, port)
+    result = back.add("Cast", out_name, to=TensorProto.FLOAT)
+    if len(graph.outputs[0].shape) == 3:
         result = back.add("Squeeze", result, back.ints([1]))  # [N, 1, D] -> [N, D]
     back.name(result, output.name)
-    return _assemble(core, (front, back), inputs, [output])
+    return assemble(core, (front, back), inputs, [output])
 
 
-def _cast_to(nodes: Nodes, tensor: str, port: Port) -> None:
+def cast_to(nodes: Nodes, tensor: str, port: Port) -> None:
     nodes.name(nodes.add("Cast", tensor, to=port.dtype), CORE + port.name)
 
 
-def _assemble(
+def assemble(
     core: onnx.ModelProto,
     around: tuple[Nodes, Nodes],
     inputs: Iterable[onnx.ValueInfoProto],

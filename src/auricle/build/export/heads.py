@@ -137,6 +137,8 @@ class CifHead:
         ]
         if self.has_peaks:
             peaks = nodes.add("Cast", prefix + outputs[3].name, to=TensorProto.FLOAT)
+            # A row without a frame scales nothing by nothing.
+            peaks = nodes.add("Where", nodes.add("IsNaN", peaks), nodes.floats(0), peaks)
             nodes.name(peaks, "CIF_PEAKS")
             values.append(value_info("CIF_PEAKS", TensorProto.FLOAT, "N", "S"))
         return values, None

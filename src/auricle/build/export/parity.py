@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx
 
-from auricle.build.export.adapt import Recipe
+from auricle.build.export.adapt import Recipe, repaired
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import largest_difference
 from auricle.build.export.reference import Features, Waveform, reference_features
-from auricle.build.export.sanitize import sanitize
 from auricle.build.export.served import ServedEncoder
 from auricle.build.export.session import Array, Session
 from auricle.errors import ParityError
@@ -65,10 +64,10 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
     recipe = encoders.recipe
     short = list(_short_inputs(encoders, waveforms[0]))
     originals = Session(encoders.original.model).run_all(short)
-    repaired = Session(sanitize(encoders.original))
-    repairs = zip(repaired.run_all(short), originals, strict=True)
-    expected = repaired.run_all(_padded_inputs(encoders, waveform) for waveform in waveforms)
-    del repaired
+    whole = Session(repaired(encoders.original, recipe))
+    repairs = zip(whole.run_all(short), originals, strict=True)
+    expected = whole.run_all(_padded_inputs(encoders, waveform) for waveform in waveforms)
+    del whole
     adapted = ServedEncoder(encoders.adapted, recipe.side_inputs)
     found = [adapted.run([waveform]) for waveform in waveforms]
     outputs = encoders.original.outputs

@@ -58,7 +58,9 @@ class Family:
 
 
 def names() -> list[str]:
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    """Every file here but those that families share, which begin with an underscore."""
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted(name for name in modules if not name.startswith("_"))
 
 
 def load(name: str) -> Family:

@@ -8,18 +8,18 @@ from auricle.build.checkpoint.files import (
     list_files,
 )
 from auricle.build.checkpoint.hub import HuggingFace
-from auricle.build.checkpoint.tokens import TokenTable, read_tokens
+from auricle.build.checkpoint.tokens import read_tokens
 from auricle.build.export.adapt import Recipe
-from auricle.build.export.encoder import Encoder, build_encoder
+from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
 from auricle.build.export.roles import read_graph
 from auricle.build.families import Built, Family, Options, Profile
+from auricle.build.families._facts import state_facts
 from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
-from auricle.spec import PipelineSpec, Source
 
 
 def choose(names: list[str], options: Options) -> list[str]:
@@ -39,30 +39,14 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
     served = build_encoder(graph, Recipe(Frontend(fbank), head), waveforms)
+    source = checkpoint.source(names)
     return Built(
-        spec=_spec(checkpoint.source(names), tokens, served),
+        spec=state_facts("icefall_ctc", "ctc", ("encoder",), served, tokens, source),
         graphs={"encoder": served.model},
         tokens=str(tokens),
         joiner_dim=0,
         vocab_size=vocab_size,
         report=(graph.describe(), tokens.describe(), *served.report),
-    )
-
-
-def _spec(source: Source, tokens: TokenTable, served: Encoder) -> PipelineSpec:
-    return PipelineSpec(
-        family="icefall_ctc",
-        head="ctc",
-        sample_rate=served.sample_rate,
-        seconds_per_frame=served.seconds_per_frame,
-        graphs={"encoder": "encoder.onnx"},
-        tokens="tokens.txt",
-        token_kind=tokens.kind,
-        blank_id=tokens.blank_id,
-        unk_id=tokens.unk_id,
-        context_size=0,
-        max_seconds=served.max_seconds,
-        source=source,
     )
 
 

@@ -1,5 +1,7 @@
 """Transducers from icefall: Kaldi fbank, zipformer or conformer, stateless decoder, any tokens."""
 
+from dataclasses import replace
+
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
     check_precision,
@@ -8,9 +10,9 @@ from auricle.build.checkpoint.files import (
     list_files,
 )
 from auricle.build.checkpoint.hub import HuggingFace
-from auricle.build.checkpoint.tokens import TokenTable, read_tokens
+from auricle.build.checkpoint.tokens import read_tokens
 from auricle.build.export.adapt import Recipe, adapt_decoder, adapt_joiner
-from auricle.build.export.encoder import Encoder, build_encoder
+from auricle.build.export.encoder import build_encoder
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import PlainHead
 from auricle.build.export.measure import output_size
@@ -18,10 +20,10 @@ from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
 from auricle.build.export.roles import Role, read_graph
 from auricle.build.families import Built, Family, Options, Profile
+from auricle.build.families._facts import state_facts
 from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.errors import CheckpointError
-from auricle.spec import PipelineSpec, Source
 
 ROLES: tuple[Role, ...] = ("encoder", "decoder", "joiner")
 
@@ -46,8 +48,10 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     recipe = Recipe(Frontend(fbank), PlainHead())
     served = build_encoder(at_precision(encoder, options.precision), recipe, waveforms)
     context_size = decoder.inputs[0].size
+    source = checkpoint.source(names)
+    facts = state_facts("icefall_transducer", "transducer", ROLES, served, tokens, source)
     return Built(
-        spec=_spec(checkpoint.source(names), tokens, served, context_size),
+        spec=replace(facts, context_size=context_size),
         graphs={
             "encoder": served.model,
             "decoder": adapt_decoder(decoder, context_size),
@@ -57,23 +61,6 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         joiner_dim=joiner.inputs[0].size,
         vocab_size=vocab_size,
         report=(*(graph.describe() for graph in graphs), tokens.describe(), *served.report),
-    )
-
-
-def _spec(source: Source, tokens: TokenTable, served: Encoder, context_size: int) -> PipelineSpec:
-    return PipelineSpec(
-        family="icefall_transducer",
-        head="transducer",
-        sample_rate=served.sample_rate,
-        seconds_per_frame=served.seconds_per_frame,
-        graphs={role: f"{role}.onnx" for role in ROLES},
-        tokens="tokens.txt",
-        token_kind=tokens.kind,
-        blank_id=tokens.blank_id,
-        unk_id=tokens.unk_id,
-        context_size=context_size,
-        max_seconds=served.max_seconds,
-        source=source,
     )
 
 

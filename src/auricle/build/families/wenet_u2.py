@@ -1,0 +1,103 @@
+"""U2 and U2++ from WeNet, as export_onnx_gpu.py writes them: fbank of int16 samples, CTC, rescorer.
+
+https://github.com/wenet-e2e/wenet/blob/main/wenet/bin/export_onnx_gpu.py
+"""
+
+from dataclasses import replace
+
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.checkpoint.files import (
+    check_precision,
+    choose_file,
+    choose_graph,
+    list_files,
+)
+from auricle.build.checkpoint.hub import HuggingFace
+from auricle.build.checkpoint.tokens import read_tokens
+from auricle.build.checkpoint.yaml_files import Value, number, read_yaml
+from auricle.build.export.adapt import Recipe
+from auricle.build.export.encoder import build_encoder
+from auricle.build.export.heads import NUM_TOP, CtcHead
+from auricle.build.export.measure import output_size
+from auricle.build.export.precision import at_precision
+from auricle.build.export.reference import load_waveforms
+from auricle.build.export.rescorer import adapt_rescorer, check_rescorer, read_facts
+from auricle.build.export.roles import read_graph
+from auricle.build.families import Built, Family, Options, Profile
+from auricle.build.families._facts import state_facts
+from auricle.build.frontend.features import Frontend
+from auricle.build.frontend.kaldi_fbank import FbankOptions
+from auricle.spec import Rescorer
+
+LOG_PROBS = 2  # encoder_out, encoder_out_lens, ctc_log_probs, beam_log_probs, beam_log_probs_idx
+SCALE = 32768  # WeNet's samples are those of a 16-bit file
+SOS_EOS = "<sos/eos>"  # the last token where none is called so, as in older recipes
+
+
+def choose(names: list[str], options: Options) -> list[str]:
+    """Encoder and decoder, the tokens, and the settings of training; the CMVN is in the encoder."""
+    graphs = [choose_graph(names, f"{role}*.onnx", options.precision)
+              for role in ("encoder", "decoder")]  # fmt: skip
+    check_precision(graphs, options.precision)
+    return [*graphs, choose_file(names, "units.txt", "words.txt", "lang_char.txt"),
+            choose_file(names, "train.yaml")]  # fmt: skip
+
+
+def build(checkpoint: Checkpoint, options: Options) -> Built:
+    names = choose(list_files(checkpoint.folder), options)
+    paths = [checkpoint.folder / name for name in names]
+    encoder = read_graph(paths[0], "wenet_encoder")
+    decoder = read_graph(paths[1], "wenet_decoder")
+    vocab_size = output_size(encoder, LOG_PROBS)
+    tokens = read_tokens(paths[2]).cut(vocab_size)
+    frontend = read_frontend(read_yaml(paths[3]))
+    waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
+    head = CtcHead(
+        min(NUM_TOP, vocab_size), tokens.blank_id, log_probs=LOG_PROBS, gives_encoder_out=True
+    )
+    served = build_encoder(
+        at_precision(encoder, options.precision), Recipe(frontend, head), waveforms
+    )
+    decoder = at_precision(decoder, options.precision)
+    rescorer = adapt_rescorer(decoder)
+    check = check_rescorer(decoder, rescorer, vocab_size)
+    graphs = (encoder.describe(), decoder.describe())
+    built = {"encoder": served.model, "rescorer": rescorer}
+    source = checkpoint.source(names)
+    facts = state_facts("wenet_u2", "ctc_attention", built, served, tokens, source)
+    sos_eos = tokens.find(SOS_EOS, default=vocab_size - 1)
+    asked = read_facts(decoder)
+    return Built(
+        spec=replace(
+            facts, rescorer=Rescorer(asked.beam, sos_eos, sos_eos, asked.is_bidirectional)
+        ),
+        graphs=built,
+        tokens=str(tokens),
+        joiner_dim=0,
+        vocab_size=vocab_size,
+        report=(*graphs, tokens.describe(), *served.report, check),
+    )
+
+
+def read_frontend(settings: dict[str, Value]) -> Frontend:
+    """Kaldi's filterbank as torchaudio computes it for WeNet, from train.yaml."""
+    return Frontend(
+        FbankOptions(
+            sample_rate=number(settings, "dataset_conf.resample_conf.resample_rate", 16000),
+            num_mel_bins=number(settings, "dataset_conf.fbank_conf.num_mel_bins", 80),
+            frame_length_ms=number(settings, "dataset_conf.fbank_conf.frame_length", 25),
+            frame_shift_ms=number(settings, "dataset_conf.fbank_conf.frame_shift", 10),
+            high_freq=0,
+            scale=SCALE,
+            snip_edges=True,
+            pad_value=0,
+        )
+    )
+
+
+FAMILY = Family(
+    source=HuggingFace("wenet-e2e/wenet-u2pp-aishell"),
+    choose=choose,
+    build=build,
+    profile=Profile(seconds=(0.1, 8.0, 60.0), batch=(1, 8, 64)),
+)
