@@ -46,6 +46,16 @@ def test_a_quantised_graph_says_int8() -> None:
     assert quantize(load_graph(TRAINED)).precision == "int8"
 
 
+def test_no_sum_of_two_products_overflows_16_bits() -> None:
+    weights = [
+        onnx.numpy_helper.to_array(tensor).astype(np.int64)
+        for tensor in quantize(load_graph(TRAINED)).model.graph.initializer
+        if tensor.data_type == TensorProto.INT8 and len(tensor.dims) == 2
+    ]
+    assert len(weights) > 40
+    assert max(2 * 255 * np.abs(each).max() for each in weights) < 2**15
+
+
 def test_a_trained_graph_stays_close() -> None:
     graph = load_graph(TRAINED)
     rng = np.random.default_rng(0)

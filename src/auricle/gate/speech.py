@@ -9,7 +9,9 @@ from auricle.client.manifests import Utterance, find_text, read_text, read_wav_s
 from auricle.client.scoring import Score, Unit
 from auricle.errors import ManifestError
 
-MIN_UNITS = 2000  # half a point of fewer is under ten words: docs/decisions/0008-wer-gate.md
+MIN_UNITS = (
+    2000  # half a point of fewer is under ten words: docs/decisions/0008-int8-and-its-gate.md
+)
 
 
 @dataclass(frozen=True)
