@@ -25,6 +25,8 @@ WORD = {"text": "one", "start": 0.1, "end": 0.2, "confidence": 0.9}
 RESULT = {
     "model": "demo",
     "text": "one",
+    "language": "en",
+    "tags": {"emotion": "HAPPY"},
     "segments": [{"id": 0, "start": 0.0, "end": 1.0, "text": "one", "words": [WORD]}],
 }
 
@@ -82,7 +84,9 @@ def answer(request, say):  # type: ignore[no-untyped-def]
         "rate": request.parameters[RATE].int64_param,
         "outputs": [output.name for output in request.outputs],
         "parameters": {
-            name: value.int64_param for name, value in request.parameters.items() if name != RATE
+            name: getattr(value, value.WhichOneof("parameter_choice"))
+            for name, value in request.parameters.items()
+            if name != RATE
         },
     }
     texts = {

@@ -50,9 +50,8 @@ def test_details_bring_the_typed_result(serve: Serve, wav: Path) -> None:
     assert json.loads(done.text)["outputs"] == ["TRANSCRIPTS", "RESULT"]
     assert json.loads(done.text)["parameters"] == {"asr_nbest": 4}
     words = (Word("one", 0.1, 0.2, 0.9),)
-    assert done.result == Result(
-        "demo", "one", segments=(Segment(0, 0.0, 1.0, "one", words=words),)
-    )
+    segments = (Segment(0, 0.0, 1.0, "one", words=words),)
+    assert done.result == Result("demo", "one", "en", {"emotion": "HAPPY"}, segments=segments)
 
 
 def test_audio_is_resampled_to_the_rate_that_is_told(serve: Serve, tmp_path: Path) -> None:

@@ -49,6 +49,13 @@ def test_batches_share_a_request(serve: Serve, utterances: list[Utterance]) -> N
     assert [lens(outcomes[f"u{n}"]) for n in (1, 4, 7)] == [[1, 2, 3], [4, 5, 6], [7]]
 
 
+def test_every_request_carries_the_parameters(serve: Serve, utterances: list[Utterance]) -> None:
+    asked: dict[str, str | int] = {"asr_language": "en", "asr_beam": 4}
+    for one in transcribe(serve(), utterances, Load(batch_size=3, parameters=asked)).values():
+        assert one.transcription is not None
+        assert json.loads(one.transcription.text)["parameters"] == asked
+
+
 def test_a_missing_file_fails_alone(serve: Serve, utterances: list[Utterance]) -> None:
     utterances[1] = Utterance("gone", Path("gone.wav"))
     outcomes = transcribe(serve(), utterances, Load(batch_size=3))

@@ -59,11 +59,14 @@ def test_a_failure_has_no_kaldi_line_and_silence_has_only_its_id() -> None:
 
 def test_a_json_line_says_everything() -> None:
     words = (Word("one", 0.1, 0.2, 0.9),)
-    result = Result("demo", "one", segments=(Segment(0, 0.0, 1.5, "one", words=words),))
+    segments = (Segment(0, 0.0, 1.5, "one", words=words),)
+    result = Result("demo", "one", "en", {"emotion": "HAPPY"}, segments=segments)
     assert json.loads(json_line(outcome("a", "one", result), "demo")) == {
         "id": "a",
         "model": "demo",
         "text": "one",
+        "language": "en",
+        "tags": {"emotion": "HAPPY"},
         "words": [{"text": "one", "start": 0.1, "end": 0.2, "confidence": 0.9}],
         "audio_seconds": 1.5,
         "latency_s": 0.25,

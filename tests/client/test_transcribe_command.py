@@ -129,8 +129,16 @@ def test_json_lines_hold_words_and_errors(transcribe: Transcribe, serve: Serve, 
     ended = transcribe("-u", serve("ok", "invalid"), data, "--json", "--num-tasks", 1)
     good, bad, _ = map(json.loads, ended.out.splitlines())
     assert (ended.code, good["id"], good["model"], good["error"]) == (1, "a", "demo", None)
+    assert (good["language"], good["tags"]) == ("en", {"emotion": "HAPPY"})
     assert good["words"] == [{"text": "one", "start": 0.1, "end": 0.2, "confidence": 0.9}]
     assert (bad["id"], bad["text"], bad["error"]) == ("b", None, "WAV holds NaN at sample 3")
+
+
+def test_parameters_go_with_every_request(transcribe: Transcribe, serve: Serve, data: Path) -> None:
+    asked = ("--parameter", "asr_language=en", "--parameter", "asr_hotwords=a=b c")
+    for line in transcribe("-u", serve(), data, *asked).out.splitlines():
+        seen = json.loads(line.partition(" ")[2])
+        assert seen["parameters"] == {"asr_language": "en", "asr_hotwords": "a=b c"}
 
 
 def test_standard_input_is_an_audio_file(
@@ -194,6 +202,8 @@ def test_a_server_that_goes_is_exit_3_with_what_came(
         (["x.wav", "--url", "http://localhost:8000"], "give host:port, not 'http://"),
         (["x.wav", "--protocol", "smoke"], "smoke"),
         (["x.wav", "--sample-rate", "0"], "greater than or equal to 1"),
+        (["x.wav", "--parameter", "asr_language"], "such as asr_language=en, not 'asr_language'"),
+        (["x.wav", "--parameter", "=en"], "give NAME=VALUE"),
         (["x.wav", "--streaming"], "streams are not served yet"),
         (["x.wav", "--simulate-streaming"], "streams are not served yet"),
         (["x.wav", "--chunk_size", "16"], "streams are not served yet"),

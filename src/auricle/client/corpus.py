@@ -1,13 +1,14 @@
 """Many utterances through one client: bounded concurrency, an outcome each, failures apart."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 
 from auricle.client.client import AsyncClient
 from auricle.client.manifests import Utterance, fetch
 from auricle.client.results import Transcription
+from auricle.client.transport import Parameter
 from auricle.errors import AuricleError, InvalidRequestError, UnreachableError
 
 
@@ -22,11 +23,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Load:
-    """How hard to drive a server: requests in flight, utterances in each, what they ask for."""
+    """How hard to drive a server, and what to ask it for.
+
+    num_tasks: requests in flight.  batch_size: utterances in each.  details: whether RESULT is
+    wanted, too.  parameters: of every request, such as asr_language.
+    """
 
     num_tasks: int = 16
     batch_size: int = 1
     details: bool = False
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
 
 
 async def transcribe_corpus(
@@ -43,7 +49,7 @@ async def transcribe_corpus(
         while True:
             for start in islice(starts, load.num_tasks - len(running)):
                 batch = utterances[start : start + load.batch_size]
-                running.add(asyncio.create_task(_attempt(client, batch, load.details)))
+                running.add(asyncio.create_task(_attempt(client, batch, load)))
             if not running:
                 return
             done, running = await asyncio.wait(running, return_when="FIRST_COMPLETED")
@@ -56,7 +62,7 @@ async def transcribe_corpus(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _attempt(client: AsyncClient, batch: Sequence[Utterance], details: bool) -> list[Outcome]:
+async def _attempt(client: AsyncClient, batch: Sequence[Utterance], load: Load) -> list[Outcome]:
     """Send what can be decoded in one request; if that is refused, each utterance alone."""
     outcomes, good, waveforms = [], [], []
     for utterance in batch:
@@ -68,11 +74,13 @@ async def _attempt(client: AsyncClient, batch: Sequence[Utterance], details: boo
     if not good:
         return outcomes
     try:
-        answers = await client.transcribe_batch(waveforms, details=details)
+        answers = await client.transcribe_batch(
+            waveforms, details=load.details, parameters=load.parameters
+        )
     except UnreachableError:
         raise
     except AuricleError as error:
         if isinstance(error, InvalidRequestError) and len(good) > 1:
-            return outcomes + [(await _attempt(client, [one], details))[0] for one in good]
+            return outcomes + [(await _attempt(client, [one], load))[0] for one in good]
         return outcomes + [Outcome(one.id, None, error) for one in good]
     return outcomes + [Outcome(one.id, answer) for one, answer in zip(good, answers, strict=True)]

@@ -52,14 +52,16 @@ def kaldi_line(outcome: Outcome) -> str | None:
 
 
 def json_line(outcome: Outcome, model: str) -> str:
-    """One object an utterance: text and words, or the error."""
+    """One object an utterance: text, language, tags and words, or the error."""
     record: dict[str, object] = {"id": outcome.id, "model": model}
     if outcome.transcription is None:
         return json.dumps({**record, "text": None, "error": str(outcome.error)})
-    done = outcome.transcription
-    words = [dataclasses.asdict(word) for word in done.result.words] if done.result else []
+    done, result = outcome.transcription, outcome.transcription.result
+    words = [dataclasses.asdict(word) for word in result.words] if result else []
     record |= {
         "text": done.text,
+        "language": result.language if result else None,
+        "tags": dict(result.tags) if result else {},
         "words": words,
         "audio_seconds": done.audio_seconds,
         "latency_s": round(done.latency_s, 6),

@@ -5,7 +5,7 @@ Times are seconds from the start of the audio; what the model cannot know is Non
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 from auricle.errors import AuricleError
@@ -49,12 +49,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class Result:
-    """One response in full; stable and delta concern streams, tags are the family's own."""
+    """One response in full; stable and delta concern streams.
+
+    tags: what a family says of the audio beside the text, by its own names, such as emotion.
+    """
 
     model: str
     text: str
     language: str | None = None
-    tags: tuple[str, ...] = ()
+    tags: Mapping[str, str | None] = field(default_factory=dict)
     audio_seconds: float | None = None
     is_final: bool = True
     stable: str | None = None
@@ -85,7 +88,7 @@ def parse_result(text: str) -> Result:
     try:
         record = json.loads(text)
         segments = tuple(_segment(segment) for segment in record.get("segments") or ())
-        tags = tuple(record.get("tags") or ())
+        tags = dict(record.get("tags") or {})
         return _build(Result, {**record, "tags": tags, "segments": segments})
     except (AttributeError, TypeError, ValueError) as error:
         raise AuricleError(f"the server's RESULT is not in Auricle's schema ({error})") from error
@@ -101,5 +104,5 @@ def _segment(record: dict[str, list[dict[str, object]] | None]) -> Segment:
 
 
 def _build(kind: type[Part], record: Mapping[str, object]) -> Part:
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]  # all are dataclasses
+    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]  # all are dataclasses
     return kind(**{name: value for name, value in record.items() if name in known})
