@@ -84,7 +84,7 @@ PARAFORMER: Values = {
         "ctc_weight": 0.1,
         "lsm_weight": 0.1,
         "length_normalized_loss": True,
-        "predictor_weight": 1.0,
+        "predictor_weight": 3.0,  # wrong counts were half of the errors at 1.0
         "predictor_bias": 1,
         "sampling_ratio": 0.75,
         "sos": SOS,
