@@ -1,0 +1,169 @@
+"""FunASR's exporter as a child, against the same classes exported by training's own code.
+
+It needs a Python with funasr and what training needs: AURICLE_FUNASR_PYTHON names it.
+"""
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+import pytest
+
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.checkpoint.files import list_files
+from auricle.build.upstream import Request, funasr
+from auricle.build.upstream.funasr import FunAsr, make_environment
+from auricle.errors import CheckpointError, ExportError
+
+ROOT = Path(__file__).parents[2]
+PYTHON = os.environ.get("AURICLE_FUNASR_PYTHON")
+NEEDS_FUNASR = pytest.mark.skipif(
+    PYTHON is None, reason="AURICLE_FUNASR_PYTHON names no Python that has funasr"
+)
+KINDS = ("paraformer", "sense-voice")
+
+MAKE = """
+import sys
+from pathlib import Path
+import numpy as np, torch
+from training.sanm.dataset import Cmvn
+from training.sanm.export import export
+from training.sanm.models import Checkpoint, objective
+from training.sanm.tokens import train_bpe
+
+out = Path(sys.argv[1])
+train_bpe(out / "bpe.model")
+cmvn = Cmvn(np.full(560, -12, np.float32), np.full(560, 0.3, np.float32))
+for kind in sys.argv[2:]:
+    torch.manual_seed(0)
+    weights = objective(kind, out / "bpe.model").model.state_dict()
+    export(Checkpoint(kind, cmvn, weights, 0.0), out / "bpe.model", out / kind)
+    torch.save(weights, out / kind / "model.pt")
+torch.save({**weights, "embed.weight": torch.zeros(1, 1)}, out / "other.pt")
+weights.pop("embed.weight")
+torch.save(weights, out / "partial.pt")
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each kind: the PyTorch checkpoint, and the graphs of training's own export."""
+    out = tmp_path_factory.mktemp("made")
+    command = [str(PYTHON), "-c", MAKE, str(out), *KINDS]
+    subprocess.run(command, cwd=ROOT, check=True)
+    return out
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def exported(made: Path, kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("exported")
+    checkpoint = Checkpoint(made / kind, "org/name")
+    request = Request(checkpoint, out, print, python=PYTHON, arguments=("--quantize",))
+    return FunAsr(None).export(request).folder
+
+
+def run(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    rng = np.random.default_rng(0)
+    inputs = {
+        "speech": rng.normal(0, 1, (2, 40, 560)).astype(np.float32),
+        "speech_lengths": np.array([40, 25], np.int32),
+        "language": np.array([3, 4], np.int32),
+        "textnorm": np.array([14, 15], np.int32),
+    }
+    asked = {port.name: inputs[port.name] for port in session.get_inputs()}
+    outputs = session.run(None, asked)
+    names = [port.name for port in session.get_outputs()]
+    return {"inputs": np.array(list(asked)), **dict(zip(names, outputs, strict=True))}
+
+
+@NEEDS_FUNASR
+@pytest.mark.onnx
+@pytest.mark.parametrize("graph", ["model.onnx", "model_quant.onnx"])
+def test_the_graphs_are_those_of_funasrs_exporter(
+    made: Path, kind: str, exported: Path, graph: str
+) -> None:
+    ours, theirs = run(exported / graph), run(made / kind / graph)
+    assert ours.keys() == theirs.keys()
+    for name, values in theirs.items():
+        np.testing.assert_array_equal(ours[name], values)
+
+
+@NEEDS_FUNASR
+@pytest.mark.onnx
+def test_what_is_built_with_them_lies_beside_them(made: Path, kind: str, exported: Path) -> None:
+    wanted = [name for name in list_files(made / kind) if name != "model.pt"]
+    assert list_files(exported) == wanted
+
+
+@NEEDS_FUNASR
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("partial.pt", r"model\.pt has no weights for 1 of .*, the first is 'embed\.weight'"),
+        ("other.pt", r"ended with status 1.*\n.*[Ss]ize"),
+    ],
+)
+def test_weights_of_another_model_are_refused(
+    made: Path, tmp_path: Path, weights: str, said: str
+) -> None:
+    folder, out = tmp_path / "checkpoint", tmp_path / "out"
+    folder.mkdir()
+    out.mkdir()
+    for name in list_files(made / "sense-voice"):
+        (folder / name).symlink_to(made / "sense-voice" / name)
+    (folder / "model.pt").unlink()
+    (folder / "model.pt").symlink_to(made / weights)
+    with pytest.raises(ExportError, match=f"(?s){said}"):
+        FunAsr(None).export(Request(Checkpoint(folder, "x"), out, print, python=PYTHON))
+
+
+@pytest.mark.parametrize("name", ["model.pt", "config.yaml", "am.mvn"])
+def test_a_checkpoint_that_lacks_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    for other in {"model.pt", "config.yaml", "am.mvn"} - {name}:
+        (tmp_path / other).touch()
+    with pytest.raises(CheckpointError, match=f"no {name} in the checkpoint"):
+        FunAsr(None).export(Request(Checkpoint(tmp_path, "x"), tmp_path / "out", print))
+
+
+def test_only_the_files_that_are_needed_are_fetched() -> None:
+    names = [
+        "am.mvn", "config.yaml", "configuration.json", "model.pt", "seg_dict", "tokens.json",
+        "chn_jpn_yue_eng_ko_spectok.bpe.model",
+    ]  # fmt: skip
+    others = ["README.md", "example/zh.mp3", "fig/res.png", ".gitattributes", "model.py"]
+    assert sorted(FunAsr(None).choose([*names, *others])) == sorted(names)
+
+
+def test_an_environment_is_made_once_and_an_unfinished_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requirements, folder = tmp_path / "requirements.txt", tmp_path / "environment"
+    monkeypatch.setattr(funasr, "REQUIREMENTS", requirements)
+    requirements.write_text("# nothing\n")
+    with monkeypatch.context() as broken, pytest.raises(ExportError, match="venv ended with"):
+        broken.setattr("sys.executable", "false")
+        make_environment(folder, print)
+    lines: list[str] = []
+    python = make_environment(folder, lines.append)
+    prefix = subprocess.check_output(
+        [str(python), "-c", "import sys; print(sys.prefix)"], text=True
+    )
+    assert prefix.strip() == str(folder)
+    assert lines[0].startswith(f"installing FunASR into {folder}, once")
+    lines.clear()
+    assert (make_environment(folder, lines.append), lines) == (python, [])
+
+
+def test_its_versions_are_the_projects(tmp_path: Path) -> None:
+    ours = (ROOT / "constraints.txt").read_text().splitlines()
+    wanted = funasr.REQUIREMENTS.read_text().splitlines()
+    assert [line for line in wanted if line not in ours and not line.startswith("#")] == []
