@@ -136,7 +136,7 @@ def test_an_old_opset_is_converted(tmp_path: Path) -> None:
         opset_imports=[helper.make_opsetid("", 11)],
         ir_version=6,
     )
-    converted = at_known_opset(save(model, tmp_path))
+    converted = at_known_opset(save(model, tmp_path), model)
     assert converted.opset_import[0].version == 13
     onnx.checker.check_model(converted, full_check=True)
 
@@ -146,4 +146,4 @@ def test_an_opset_that_does_not_convert_is_refused(tmp_path: Path) -> None:
     model.opset_import[0].version = 25
     model.graph.node.append(helper.make_node("TensorScatter", ["logit", "logit"], ["z"]))
     with pytest.raises(CheckpointError, match=r"opset 25.*13 to 18"):
-        at_known_opset(save(model, tmp_path))
+        at_known_opset(save(model, tmp_path), model)

@@ -4,7 +4,7 @@ The network is arithmetic on real features: subsampling by 4 that looks at frame
 padding mask, optional positions, a projection. It is not trained, and need not be.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ class Encoder:
     mask_by_lens: the mask spans the longest row, so x may not be padded beyond it (conformer, CTC).
     padding_branch: an If around the padding of the last downsampling (zipformer2, scripted).
     max_frames: rows of a table of positions, in frames after the first subsampling; 0 for none.
+    projects: whether encoder_out is as the joiner adds it, not before its projection.
     """
 
     lens_dtype: int = TensorProto.INT64
@@ -35,6 +36,8 @@ class Encoder:
     is_ctc: bool = False
     opset: int = 13
     metadata: tuple[tuple[str, str], ...] = (("model_type", "zipformer2"), ("version", "1"))
+    names: tuple[str, str] = ("x", "x_lens")
+    projects: bool = True
 
 
 def write_transducer(folder: Path, encoder: Encoder = Encoder(), suffix: str = "") -> Path:
@@ -43,6 +46,16 @@ def write_transducer(folder: Path, encoder: Encoder = Encoder(), suffix: str = "
     onnx.save(make_encoder(encoder), folder / f"encoder-{stem}")
     onnx.save(make_decoder(encoder.lens_dtype), folder / f"decoder-{stem}")
     onnx.save(make_joiner(), folder / f"joiner-{stem}")
+    return write_tokens(folder)
+
+
+def write_sherpa_transducer(folder: Path, encoder: Encoder) -> Path:
+    """The projections are in the joiner, and the decoder's output has a middle axis."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = replace(encoder, projects=False)
+    onnx.save(make_encoder(plain), folder / "encoder.onnx")
+    onnx.save(make_decoder(middle_axis=True, io_dtype=encoder.io_dtype), folder / "decoder.onnx")
+    onnx.save(make_projecting_joiner(encoder.io_dtype), folder / "joiner.onnx")
     return write_tokens(folder)
 
 
@@ -61,8 +74,8 @@ def write_tokens(folder: Path) -> Path:
 def make_encoder(kind: Encoder) -> onnx.ModelProto:
     """x [N, T, 80], x_lens [N] -> encoder_out [N, T', J] or log_probs [N, T', V], and lens [N]."""
     nodes = Nodes("")
-    x = nodes.add("Cast", "x", to=TensorProto.FLOAT)
-    lens = nodes.add("Cast", "x_lens", to=TensorProto.INT64)
+    x = nodes.add("Cast", kind.names[0], to=TensorProto.FLOAT)
+    lens = nodes.add("Cast", kind.names[1], to=TensorProto.INT64)
     frames = _subsample(nodes, x)
     halved = _halve(nodes, nodes.add("Sub", lens, nodes.ints(7)))
     frames = _mask(nodes, frames, halved, by_lens=kind.mask_by_lens)
@@ -73,17 +86,17 @@ def make_encoder(kind: Encoder) -> onnx.ModelProto:
     if kind.is_ctc:
         frames = nodes.add("MatMul", frames, nodes.floats(_weights(2 * DIM, VOCAB_SIZE)))
         frames = nodes.add("LogSoftmax", frames, axis=2)
-    else:
+    elif kind.projects:
         frames = nodes.add("MatMul", frames, nodes.floats(_weights(2 * DIM, JOINER_DIM)))
     names = ("log_probs", "log_probs_len") if kind.is_ctc else ("encoder_out", "encoder_out_lens")
     nodes.name(nodes.add("Cast", frames, to=kind.io_dtype), names[0])
     nodes.name(nodes.add("Cast", out_lens, to=kind.lens_dtype), names[1])
-    size = VOCAB_SIZE if kind.is_ctc else JOINER_DIM
+    size = VOCAB_SIZE if kind.is_ctc else JOINER_DIM if kind.projects else 2 * DIM
     model = _model(
         nodes,
         [
-            _value("x", kind.io_dtype, "N", "T", NUM_MEL_BINS),
-            _value("x_lens", kind.lens_dtype, "N"),
+            _value(kind.names[0], kind.io_dtype, "N", "T", NUM_MEL_BINS),
+            _value(kind.names[1], kind.lens_dtype, "N"),
         ],
         [_value(names[0], kind.io_dtype, "N", "T", size), _value(names[1], kind.lens_dtype, "N")],
         kind.opset,
@@ -92,19 +105,21 @@ def make_encoder(kind: Encoder) -> onnx.ModelProto:
     return model
 
 
-def make_decoder(dtype: int = TensorProto.INT64, *, middle_axis: bool = False) -> onnx.ModelProto:
+def make_decoder(
+    dtype: int = TensorProto.INT64, *, middle_axis: bool = False, io_dtype: int = TensorProto.FLOAT
+) -> onnx.ModelProto:
     """y [N, 2] -> decoder_out [N, J]; with middle_axis [N, 1, J], as sherpa exports it."""
     nodes = Nodes("")
     ids = nodes.add("Max", nodes.add("Cast", "y", to=TensorProto.INT64), nodes.ints(-1))
     ids = nodes.add("Add", ids, nodes.ints(1))  # -1 is a row of its own
     embedded = nodes.add("Gather", nodes.floats(_weights(VOCAB_SIZE + 1, JOINER_DIM)), ids)
-    nodes.name(nodes.add("ReduceSum", embedded, nodes.ints([1]), keepdims=int(middle_axis)),
-               "decoder_out")  # fmt: skip
+    summed = nodes.add("ReduceSum", embedded, nodes.ints([1]), keepdims=int(middle_axis))
+    nodes.name(nodes.add("Cast", summed, to=io_dtype), "decoder_out")
     shape: list[int | str] = ["N", 1, JOINER_DIM] if middle_axis else ["N", JOINER_DIM]
     model = _model(
         nodes,
         [_value("y", dtype, "N", CONTEXT_SIZE)],
-        [_value("decoder_out", TensorProto.FLOAT, *shape)],
+        [_value("decoder_out", io_dtype, *shape)],
     )
     helper.set_model_props(model, {"context_size": "2", "vocab_size": str(VOCAB_SIZE)})
     return model
@@ -121,6 +136,26 @@ def make_joiner(dim: int = JOINER_DIM) -> onnx.ModelProto:
     )
     helper.set_model_props(model, {"joiner_dim": str(dim)})
     return model
+
+
+def make_projecting_joiner(dtype: int) -> onnx.ModelProto:
+    """encoder_out [N, D], decoder_out [N, J] -> logit [N, V], each projected first."""
+    nodes = Nodes("")
+    parts = [
+        nodes.add("MatMul", nodes.add("Cast", name, to=TensorProto.FLOAT), nodes.floats(weights))
+        for name, weights in (
+            ("encoder_out", _weights(2 * DIM, JOINER_DIM)),
+            ("decoder_out", np.eye(JOINER_DIM)),
+        )
+    ]
+    both = nodes.add("Tanh", nodes.add("Add", *parts))
+    logit = nodes.add("MatMul", both, nodes.floats(_weights(JOINER_DIM, VOCAB_SIZE)))
+    nodes.name(nodes.add("Cast", logit, to=dtype), "logit")
+    return _model(
+        nodes,
+        [_value("encoder_out", dtype, "N", 2 * DIM), _value("decoder_out", dtype, "N", JOINER_DIM)],
+        [_value("logit", dtype, "N", VOCAB_SIZE)],
+    )
 
 
 def make_streaming_encoder() -> onnx.ModelProto:

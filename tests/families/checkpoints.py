@@ -1,0 +1,55 @@
+"""Small checkpoints of every family, in each form that its users have."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from onnx import TensorProto
+
+from tests.build import tiny
+
+ROOT = Path(__file__).parents[2]
+VARIANTS = ROOT / "tests" / "data" / "paraformer"
+
+
+def copy_wenet(folder: Path) -> Path:
+    return _copy(ROOT / "assets" / "wenet-u2", folder,
+                 "encoder.onnx", "decoder.onnx", "units.txt", "train.yaml")  # fmt: skip
+
+
+def copy_sense_voice(folder: Path) -> Path:
+    return _copy(ROOT / "assets" / "sense-voice", folder, *FUNASR_FILES)
+
+
+def copy_paraformer(name: str) -> Callable[[Path], Path]:
+    files = FUNASR_FILES if name == "bicif" else (*FUNASR_FILES, "model_eb.onnx")
+    return lambda folder: _copy(VARIANTS / name, folder, *files)
+
+
+def write_sherpa_transducer(folder: Path) -> Path:
+    """As sherpa/triton's exporter names and shapes things, in float16 outside, too."""
+    encoder = tiny.Encoder(
+        names=("speech", "speech_lengths"), io_dtype=TensorProto.FLOAT16, metadata=()
+    )
+    return tiny.write_sherpa_transducer(folder, encoder)
+
+
+def _copy(source: Path, folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True)
+    for name in names:
+        shutil.copy(source / name, folder / name)
+    return folder
+
+
+FUNASR_FILES = ("model.onnx", "am.mvn", "config.yaml", "tokens.json")
+# Family, then what sets this form apart; a family needs one line here to be held to every law.
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "icefall_ctc": tiny.write_ctc,
+    "icefall_transducer": tiny.write_transducer,
+    "icefall_transducer-sherpa": write_sherpa_transducer,
+    "paraformer-bicif": copy_paraformer("bicif"),
+    "paraformer-contextual": copy_paraformer("contextual"),
+    "paraformer-seaco": copy_paraformer("seaco"),
+    "sense_voice": copy_sense_voice,
+    "wenet_u2": copy_wenet,
+}
