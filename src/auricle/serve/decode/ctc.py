@@ -1,9 +1,26 @@
-"""CTC: the best path of every utterance of a batch."""
+"""CTC: what an encoder emits, and the best path of every utterance of a batch."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auricle.serve.decode.hypothesis import Hypothesis
+
+
+@dataclass(frozen=True)
+class Emissions:
+    """The most probable labels of each frame, and the blank; natural logarithms.
+
+    ids: int32 [N, T, K], best first.  log_probs: float32 [N, T, K].  blank_log_probs: float32
+    [N, T], of the blank, whether or not it is among the K.  lens: int32 [N], valid frames.
+    """
+
+    ids: NDArray[np.int32]
+    log_probs: NDArray[np.float32]
+    blank_log_probs: NDArray[np.float32]
+    lens: NDArray[np.int32]
+    blank_id: int
 
 
 def greedy_search(
