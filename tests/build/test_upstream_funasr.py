@@ -149,9 +149,10 @@ def test_an_environment_is_made_once_and_an_unfinished_one_again(
     requirements, folder = tmp_path / "requirements.txt", tmp_path / "environment"
     monkeypatch.setattr(funasr, "REQUIREMENTS", requirements)
     requirements.write_text("# nothing\n")
-    with monkeypatch.context() as broken, pytest.raises(ExportError, match="venv ended with"):
+    with monkeypatch.context() as broken:
         broken.setattr("sys.executable", "false")
-        make_environment(folder, print)
+        with pytest.raises(ExportError, match="venv ended with"):
+            make_environment(folder, print)
     lines: list[str] = []
     python = make_environment(folder, lines.append)
     prefix = subprocess.check_output(

@@ -5,6 +5,7 @@ import pkgutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
     from auricle.gate.speech import Speech
 
 FAMILIES = Path(__file__).parents[1] / "build" / "families"  # whose import would load onnx
-FAMILY_NAMES = sorted(each.name.replace("_", "-") for each in pkgutil.iter_modules([str(FAMILIES)]))
+FAMILY_NAMES = sorted(
+    each.name.replace("_", "-")
+    for each in pkgutil.iter_modules([str(FAMILIES)])
+    if not each.name.startswith("_")
+)
 
 
 class Runner(str, Enum):
@@ -33,8 +38,42 @@ class Precision(str, Enum):
     int8 = "int8"
 
 
+@dataclass(frozen=True)
+class Upstream:
+    """What was said of an exporter."""
+
+    export: bool
+    checkout: Path | None
+    python: str | None
+    arguments: tuple[str, ...]
+
+    def is_asked(self) -> bool:
+        """A usage error if all but --export itself was given."""
+        if not self.export and (self.checkout or self.python or self.arguments):
+            raise typer.BadParameter(
+                "--checkout, --python and what follows -- are for an exporter: add --export"
+            )
+        return self.export
+
+
+@dataclass(frozen=True)
+class Wish:
+    """folder: what --from named.  wanted: for each, the files must be there."""
+
+    folder: Path | None
+    lock: Path
+    wanted: "list[Options]"
+    upstream: Upstream
+
+
 def run(  # noqa: PLR0913  # one parameter an option
     family: Annotated[str, typer.Argument(help=f"{', '.join(FAMILY_NAMES)}.")],
+    exporter_arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="-- ARGUMENTS", help="For the exporter of --export.", show_default=False
+        ),
+    ] = None,
     *,
     name: Annotated[str, typer.Option(help="What clients will call the model.")],
     repo: Annotated[
@@ -43,6 +82,20 @@ def run(  # noqa: PLR0913  # one parameter an option
     checkpoint: Annotated[
         Path | None,
         typer.Option("--from", help="A checkpoint folder; without it one is downloaded."),
+    ] = None,
+    export: Annotated[
+        bool,
+        typer.Option(
+            "--export", help="The checkpoint is PyTorch's: run its project's exporter first."
+        ),
+    ] = False,
+    checkout: Annotated[
+        Path | None,
+        typer.Option(help="WeNet's or icefall's source, which has their exporter."),
+    ] = None,
+    python: Annotated[
+        str | None,
+        typer.Option(help="The interpreter that has what the exporter needs."),
     ] = None,
     lock: Annotated[
         Path,
@@ -92,12 +145,14 @@ def run(  # noqa: PLR0913  # one parameter an option
     _check_needs(precision, wer_set, max_wer_rise)
     speech = _read_speech(wer_set) if wer_set else None
     options = families.Options(precision.value, parity_audio)
-    source = _find(known, checkpoint, lock, [options, *([_plain(options)] if speech else [])])
-    built = known.build(source, options)
-    typer.echo("\n".join(built.report))
-    if speech:
-        plain = _build_plain(known, source, options)
-        _check_accuracy({"fp32": plain, precision.value: built}, speech, max_wer_rise)
+    upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
+    wanted = [options, *([_plain(options)] if speech else [])]
+    with _find(known, Wish(checkpoint, lock, wanted, upstream)) as source:
+        built = known.build(source, options)
+        typer.echo("\n".join(built.report))
+        if speech:
+            plain = _build_plain(known, source, options)
+            _check_accuracy({"fp32": plain, precision.value: built}, speech, max_wer_rise)
     deployment = populate.Deployment(runner.value, instances, force)
     written = populate.populate(built, name, repo, deployment)
     for folder in written.folders:
@@ -125,21 +180,61 @@ def _plain(options: "Options") -> "Options":
     return dataclasses.replace(options, precision="fp32")
 
 
-def _find(
-    family: "Family", folder: Path | None, lock: Path, wanted: "list[Options]"
-) -> "Checkpoint":
-    """The folder that was named, or else what is downloaded for all that is wanted of it."""
+@contextmanager
+def _find(family: "Family", wish: Wish) -> "Iterator[Checkpoint]":
+    """The graphs that were named, or else downloaded, or else exported: those last for a while."""
+    if not wish.upstream.is_asked():
+        yield _find_graphs(family, wish)
+        return
+    from auricle.build.upstream import Request
+
+    weights = _find_weights(family, wish)
+    with tempfile.TemporaryDirectory(prefix="auricle-") as out:
+        request = Request(
+            weights,
+            Path(out),
+            lambda line: typer.echo(line, err=True),
+            wish.upstream.checkout,
+            wish.upstream.python,
+            wish.upstream.arguments,
+        )
+        yield family.exporter.export(request)
+
+
+def _find_graphs(family: "Family", wish: Wish) -> "Checkpoint":
+    """All that is wanted of them."""
+    from auricle.build.checkpoint import Checkpoint
+    from auricle.build.checkpoint.hub import fetch
+    from auricle.build.upstream.files import check_graphs
+
+    if wish.folder:
+        check_graphs(wish.folder)
+        return Checkpoint(wish.folder, str(wish.folder))
+    if family.source is None:
+        weights = family.exporter.source
+        raise CheckpointError(
+            "no published graphs are known for this family: name a folder with --from"
+            + (f", or add --export to fetch {weights.repo_id} and export it" if weights else "")
+        )
+
+    def choose(names: list[str]) -> list[str]:
+        chosen = [name for options in wish.wanted for name in family.choose(names, options)]
+        return list(dict.fromkeys(chosen))
+
+    return fetch(family.source, choose, wish.lock)
+
+
+def _find_weights(family: "Family", wish: Wish) -> "Checkpoint":
     from auricle.build.checkpoint import Checkpoint
     from auricle.build.checkpoint.hub import fetch
 
-    if folder:
-        return Checkpoint(folder, str(folder))
-
-    def choose(names: list[str]) -> list[str]:
-        chosen = [name for options in wanted for name in family.choose(names, options)]
-        return list(dict.fromkeys(chosen))
-
-    return fetch(family.source, choose, lock)
+    if wish.folder:
+        return Checkpoint(wish.folder, str(wish.folder))
+    if family.exporter.source is None:
+        raise CheckpointError(
+            "no published weights are known for this family: name their folder with --from"
+        )
+    return fetch(family.exporter.source, family.exporter.choose, wish.lock)
 
 
 def _build_plain(family: "Family", source: "Checkpoint", options: "Options") -> "Built":

@@ -11,6 +11,7 @@ import onnx
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import Precision
 from auricle.build.checkpoint.hub import HuggingFace
+from auricle.build.upstream import Exporter
 from auricle.errors import UnknownFamilyError
 from auricle.spec import PipelineSpec
 
@@ -49,12 +50,16 @@ class Profile:
 
 @dataclass(frozen=True)
 class Family:
-    """source: what is fetched where no folder is named; choose: the files of it that are needed."""
+    """source: the graphs that are fetched where no folder is named, None if none are published.
 
-    source: HuggingFace
+    choose: the files of it that are needed.  exporter: how a PyTorch checkpoint becomes such files.
+    """
+
+    source: HuggingFace | None
     choose: Callable[[list[str], Options], list[str]]
     build: Callable[[Checkpoint, Options], Built]
     profile: Profile
+    exporter: Exporter
 
 
 def names() -> list[str]:

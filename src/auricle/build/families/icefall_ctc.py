@@ -20,6 +20,7 @@ from auricle.build.families import Built, Family, Options, Profile
 from auricle.build.families._facts import state_facts
 from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
+from auricle.build.upstream.icefall import Icefall
 
 
 def choose(names: list[str], options: Options) -> list[str]:
@@ -55,4 +56,5 @@ FAMILY = Family(
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 39.0), batch=(1, 8, 64)),
+    exporter=Icefall("export-onnx-ctc.py"),
 )

@@ -33,6 +33,7 @@ from auricle.build.export.roles import read_graph
 from auricle.build.families import Built, Family, Options, Profile
 from auricle.build.families._facts import state_facts
 from auricle.build.families._funasr import choose_settings, read_frontend
+from auricle.build.upstream.funasr import FunAsr
 from auricle.errors import CheckpointError
 from auricle.spec import Hotwords
 
@@ -112,8 +113,9 @@ def _repair(graph: Graph, model: onnx.GraphProto) -> None:
 
 
 FAMILY = Family(
-    source=HuggingFace("funasr/paraformer-zh-onnx"),
+    source=None,
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 60.0), batch=(1, 8, 64)),
+    exporter=FunAsr(HuggingFace("funasr/paraformer-zh")),
 )

@@ -28,6 +28,7 @@ from auricle.build.export.roles import read_graph
 from auricle.build.families import Built, Family, Options, Profile
 from auricle.build.families._facts import state_facts
 from auricle.build.families._funasr import choose_settings, read_frontend
+from auricle.build.upstream.funasr import FunAsr
 from auricle.spec import Prompt
 
 # Rows of the embedding behind the queries: funasr/models/sense_voice/model.py, lid_dict and
@@ -88,8 +89,9 @@ def _prompt(tokens: TokenTable) -> Prompt:
 
 
 FAMILY = Family(
-    source=HuggingFace("FunAudioLLM/SenseVoiceSmall"),
+    source=HuggingFace("yuekai/model_repo_sense_voice_small"),
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 30.0), batch=(1, 8, 16)),
+    exporter=FunAsr(HuggingFace("FunAudioLLM/SenseVoiceSmall")),
 )

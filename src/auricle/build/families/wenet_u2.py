@@ -12,7 +12,6 @@ from auricle.build.checkpoint.files import (
     choose_graph,
     list_files,
 )
-from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.tokens import read_tokens
 from auricle.build.checkpoint.yaml_files import Value, number, read_yaml
 from auricle.build.export.adapt import Recipe
@@ -27,6 +26,7 @@ from auricle.build.families import Built, Family, Options, Profile
 from auricle.build.families._facts import state_facts
 from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
+from auricle.build.upstream.wenet import WeNet
 from auricle.spec import Rescorer
 
 LOG_PROBS = 2  # encoder_out, encoder_out_lens, ctc_log_probs, beam_log_probs, beam_log_probs_idx
@@ -96,8 +96,9 @@ def read_frontend(settings: dict[str, Value]) -> Frontend:
 
 
 FAMILY = Family(
-    source=HuggingFace("wenet-e2e/wenet-u2pp-aishell"),
+    source=None,
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 60.0), batch=(1, 8, 64)),
+    exporter=WeNet(),
 )

@@ -5,8 +5,16 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from auricle.build.checkpoint import Checkpoint
+from auricle.build.checkpoint.files import list_files
 from auricle.build.upstream import Request
-from auricle.errors import ExportError
+from auricle.errors import CheckpointError, ExportError
+
+
+def check_graphs(folder: Path) -> None:
+    """CheckpointError for a folder that has weights, but was not exported."""
+    suffixes = {PurePosixPath(name).suffix for name in list_files(folder)}
+    if ".pt" in suffixes and ".onnx" not in suffixes:
+        raise CheckpointError(f"{folder} holds weights, but no graph: add --export")
 
 
 def take(request: Request, names: Iterable[str]) -> None:
