@@ -10,7 +10,7 @@ from auricle.client.scoring import Score, Unit
 from auricle.errors import ManifestError
 
 MIN_UNITS = (
-    2000  # half a point of fewer is under ten words: docs/decisions/0008-int8-and-its-gate.md
+    2000  # half a point of fewer is under ten words: docs/decisions/0008-int8.md
 )
 
 

@@ -3,7 +3,7 @@
 Dynamic int8: the weights of MatMul and Gemm become signed integers with a scale a column, their
 other operand is quantised as it comes, by its own range. Features and convolutions stay float32.
 Weights have 7 bits, for with 8 the sum of two products overflows 16 bits on x86 without VNNI: the
-model would be worse there than where it was judged (docs/decisions/0008-int8-and-its-gate.md).
+model would be worse there than where it was judged (docs/decisions/0008-int8.md).
 """
 
 import logging
