@@ -11,6 +11,8 @@ from auricle.build.export.roles import Role, read_graph
 from auricle.errors import CheckpointError
 from tests.build import tiny
 
+ROOT = Path(__file__).parents[2]
+
 
 def save(model: onnx.ModelProto, folder: Path) -> Path:
     onnx.save(model, folder / "graph.onnx")
@@ -30,6 +32,68 @@ def test_every_part_is_known_by_its_shape(
     model: onnx.ModelProto, role: Role, tmp_path: Path
 ) -> None:
     assert read_graph(save(model, tmp_path), role).model == model
+
+
+@pytest.mark.parametrize(
+    ("file", "role"),
+    [
+        ("assets/wenet-u2/encoder.onnx", "wenet_encoder"),
+        ("assets/wenet-u2/decoder.onnx", "wenet_decoder"),
+        ("assets/sense-voice/model.onnx", "sense_voice"),
+        ("assets/sense-voice/model_quant.onnx", "sense_voice"),
+        ("tests/data/paraformer/bicif/model.onnx", "paraformer"),
+        ("tests/data/paraformer/seaco/model.onnx", "paraformer"),
+        ("tests/data/paraformer/seaco/model_eb.onnx", "hotword_embedder"),
+        ("tests/data/paraformer/contextual/model_eb.onnx", "hotword_embedder"),
+    ],
+)
+def test_graphs_of_other_toolkits_are_known_by_their_shape(file: str, role: Role) -> None:
+    assert read_graph(ROOT / file, role).path.name in file
+
+
+def ports(names: dict[str, tuple[int | str, ...]]) -> list[onnx.ValueInfoProto]:
+    return [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in names.items()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "sentence"),
+    [
+        (
+            {"chunk_xs": ("B", 67, 80), "att_cache": ("B", 12, 4, 80, 128)},
+            {"log_probs": ("B", 16, 10), "r_att_cache": ("B", 12, 4, 80, 128)},
+            "is a streaming export",
+        ),
+        (
+            {"enc": ("B", "T", 512), "in_cache_0": ("B", 512, 10)},
+            {"logits": ("B", "T", 8404), "out_cache_0": ("B", 512, 10)},
+            "is a streaming export",
+        ),
+        (
+            {"speech": ("B", "T", 560)},
+            {"enc": ("B", "T", 512), "enc_len": ("B",), "alphas": ("B", "T")},
+            "is a streaming export",
+        ),
+        (
+            {"chunk": (1, "T", 80), "required_cache_size": (), "att_cache": (12, 4, "T", 128)},
+            {"output": (1, "T", 256)},
+            r"export_onnx_cpu\.py.*export_onnx_gpu\.py",
+        ),
+    ],
+    ids=["wenet", "paraformer-decoder", "paraformer-encoder", "wenet-cpu"],
+)
+def test_exports_for_streams_are_told_from_offline_ones(
+    inputs: dict[str, tuple[int | str, ...]],
+    outputs: dict[str, tuple[int | str, ...]],
+    sentence: str,
+    tmp_path: Path,
+) -> None:
+    nodes = [helper.make_node("Identity", [next(iter(inputs))], [name]) for name in outputs]
+    graph = helper.make_graph(nodes, "stream", ports(inputs), ports(outputs))
+    with pytest.raises(CheckpointError, match=sentence):
+        read_graph(save(helper.make_model(graph, ir_version=8), tmp_path), "wenet_encoder")
 
 
 def test_a_streaming_export_is_recognised(tmp_path: Path) -> None:

@@ -2,13 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
 from auricle.build.export.adapt import Recipe, adapt_encoder
 from auricle.build.export.graph import load_graph
 from auricle.build.export.heads import PlainHead
-from auricle.build.export.measure import max_seconds, output_size, seconds_per_frame
+from auricle.build.export.measure import (
+    max_seconds,
+    output_size,
+    seconds_per_frame,
+    table_seconds,
+)
+from auricle.build.export.positions import table_lengths
 from auricle.build.export.served import ServedEncoder
 from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
@@ -39,6 +46,23 @@ def test_a_table_of_positions_caps_the_audio_to_the_frame(max_frames: int, tmp_p
 
 def test_an_encoder_that_takes_a_minute_has_no_cap(tmp_path: Path) -> None:
     assert max_seconds(adapted(tiny.Encoder(max_frames=4000), tmp_path), 16000) is None
+
+
+@pytest.mark.parametrize("max_frames", [5000, 7000])
+def test_a_long_table_is_found_without_running_to_its_end(max_frames: int, tmp_path: Path) -> None:
+    kind = tiny.Encoder(max_frames=max_frames)
+    encoder = adapted(kind, tmp_path)
+    lengths = table_lengths(load_graph(tmp_path / "encoder.onnx"))
+    assert lengths == [max_frames]
+    found = table_seconds(encoder, 16000, 0.04, lengths) or 0
+    exact = (2 * max_frames + 8 - FBANK.tail_frames) / 100
+    assert found == pytest.approx(exact, abs=0.08)
+    assert found <= exact
+    encoder.run([np.zeros(int(found * 16000), np.float32)])
+
+
+def test_a_table_that_bounds_nothing_is_no_bound(tmp_path: Path) -> None:
+    assert table_seconds(adapted(tiny.Encoder(), tmp_path), 16000, 0.04, [1500]) is None
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,16 @@ import onnx
 
 from auricle.build.export.adapt import Recipe, adapt_encoder
 from auricle.build.export.graph import Graph
-from auricle.build.export.measure import max_seconds, seconds_per_frame
+from auricle.build.export.measure import max_seconds, seconds_per_frame, table_seconds
 from auricle.build.export.parity import Encoders, check_parity
+from auricle.build.export.positions import table_lengths
 from auricle.build.export.reference import Waveform
 from auricle.build.export.served import ServedEncoder
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """seconds_per_frame: of audio per output frame; max_seconds: None if a minute runs."""
+    """seconds_per_frame: of audio per output frame; max_seconds: None where no bound was seen."""
 
     model: onnx.ModelProto
     sample_rate: int
@@ -30,7 +31,9 @@ def build_encoder(graph: Graph, recipe: Recipe, waveforms: list[Waveform]) -> En
     served = ServedEncoder(model, recipe.side_inputs)
     sample_rate = recipe.frontend.sample_rate
     frame = seconds_per_frame(served, sample_rate)
-    longest = max_seconds(served, sample_rate)
+    longest = max_seconds(served, sample_rate) or table_seconds(
+        served, sample_rate, frame, table_lengths(graph)
+    )
     limit = "takes a minute and more" if longest is None else f"takes at most {longest:.2f} s"
     frames = f"frames    {frame * 1000:g} ms each; the graph {limit}"
     return Encoder(model, sample_rate, frame, longest, (*parity.report(), frames))

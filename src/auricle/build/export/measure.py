@@ -59,6 +59,23 @@ def max_seconds(encoder: ServedEncoder, sample_rate: int) -> float | None:
     return fits / STEPS_PER_SECOND
 
 
+def table_seconds(
+    encoder: ServedEncoder, sample_rate: int, seconds_per_frame: float, table_lengths: list[int]
+) -> float | None:
+    """Where a table of positions ends, beyond the minute that max_seconds tries; None if nowhere.
+
+    Only a length that fails is run, which ends at the table; one that fits takes gigabytes.
+    """
+    audio = np.zeros(10 * sample_rate, np.float32)
+    num_frames = max(values.shape[1] for values in encoder.run([audio]).values() if values.ndim > 1)
+    for length in table_lengths:
+        for rate in (2, 1):  # zipformer's first stack has twice the frames of its output
+            seconds = 10 + (length / rate - num_frames) * seconds_per_frame
+            if seconds > 10 and not _takes(encoder, int((seconds + 1) * sample_rate)):
+                return float(np.floor(seconds * STEPS_PER_SECOND) / STEPS_PER_SECOND)
+    return None
+
+
 def _takes(encoder: ServedEncoder, num_samples: int) -> bool:
     try:
         encoder.run([np.zeros(num_samples, np.float32)])
