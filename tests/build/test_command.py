@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from auricle import cli, errors
+from auricle.build import families
 from auricle.cli import create_app
 from tests.build import tiny
 
@@ -75,3 +76,8 @@ def test_an_unknown_choice_is_a_usage_error(arguments: tuple[str, str], tmp_path
         ["build", "icefall-ctc", "--name", "a", "--repo", str(tmp_path), *arguments],
     )
     assert result.exit_code == 2
+
+
+def test_the_help_names_every_family() -> None:
+    text = "".join(build("--help").split())  # lines break where they may
+    assert ",".join(name.replace("_", "-") for name in families.names()) in text
