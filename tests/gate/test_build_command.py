@@ -5,6 +5,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from onnxruntime.transformers.float16 import convert_float_to_float16
 from typer.testing import CliRunner, Result
 
 from auricle.build.export.graph import load_graph
@@ -37,6 +38,23 @@ def test_a_model_that_hears_as_well_is_written(checkpoint: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "accuracy  int8 changes WER by " in result.stdout
     assert result.stdout.splitlines()[-1] == f"written   {checkpoint.parent / 'repo' / 'a'}"
+
+
+@pytest.mark.usefixtures("small_sets")
+def test_int8_that_is_made_of_fp32_files_is_judged_too(checkpoint: Path) -> None:
+    (checkpoint / "model.int8.onnx").unlink()
+    result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH)
+    assert result.exit_code == 0, result.output
+    written = load_graph(checkpoint.parent / "repo" / "a" / "1" / "encoder.onnx")
+    assert written.precision == "int8"
+
+
+@pytest.mark.usefixtures("small_sets")
+def test_float16_is_judged_too(checkpoint: Path) -> None:
+    model = convert_float_to_float16(onnx.load(checkpoint / "model.onnx"))
+    onnx.save(model, checkpoint / "model.fp16.onnx")
+    result = build(checkpoint, "--precision", "fp16", "--wer-set", SPEECH)
+    assert "accuracy  fp16 changes WER by " in result.stdout
 
 
 @pytest.mark.usefixtures("small_sets")
