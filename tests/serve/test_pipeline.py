@@ -11,8 +11,9 @@ from auricle.serve.options import DecodingOptions
 from auricle.serve.pipeline import Pipeline
 from auricle.serve.planning import Waveform
 from auricle.serve.runner import Tensors
+from auricle.serve.searches import SEARCHES
 from auricle.serve.tokens import TokenTable
-from auricle.spec import Choices, Hotwords, PipelineSpec, Prompt, Rescorer, Source
+from auricle.spec import DECODINGS, Choices, Hotwords, PipelineSpec, Prompt, Rescorer, Source
 from tests.conftest import FakeRunner
 
 LETTERS = [chr(ord("a") + index) for index in range(26)]
@@ -124,6 +125,21 @@ def test_a_list_of_hotwords_is_embedded_once() -> None:
     for _ in range(3):
         texts(pipeline, [waveform(0)], [dataclasses.replace(GREEDY, hotwords=((2,),))])
     assert [graph for graph, _ in runner.asked].count("hotword_embedder") == 1
+
+
+def test_hotwords_of_a_graph_that_mixes_them_up_run_alone() -> None:
+    runner = FakeRunner({"encoder": spell_hotwords, "hotword_embedder": embed_sum})
+    spec = dataclasses.replace(HOTWORDS_SPEC, hotwords=Hotwords(3, 1, runs_alone=True))
+    asked = [
+        dataclasses.replace(GREEDY, hotwords=hotwords) for hotwords in [((2,),)] * 3 + [()] * 2
+    ]
+    texts(make(runner, spec, Choices(max_sub_batch=4)), [waveform(0)] * 5, asked)
+    (batches,) = (batches for graph, batches in runner.asked if graph == "encoder")
+    assert [len(batch["WAV"]) for batch in batches] == [1, 1, 1, 2]
+
+
+def test_every_decoding_of_every_head_has_its_search() -> None:
+    assert set(SEARCHES) == {(head, name) for head, names in DECODINGS.items() for name in names}
 
 
 def test_a_decoding_that_the_head_lacks_is_refused() -> None:

@@ -33,7 +33,7 @@ class Pipeline:
     ) -> list[Transcript]:
         """In the order of the waveforms; options: one for each, or None for the model's own."""
         options = options or [self.defaults] * len(waveforms)
-        plans = [self._plan(rows, waveforms) for rows in group(options)]
+        plans = [self._plan(rows, waveforms, options) for rows in group(options)]
         batches = [self._inputs(rows, waveforms, options) for rows in chain(*plans)]
         outputs = iter(self.runner.run("encoder", batches))
         transcripts: dict[int, Transcript] = {}
@@ -44,7 +44,12 @@ class Pipeline:
             transcripts |= zip(order, map(self.tokens.transcribe, hypotheses), strict=True)
         return [transcripts[row] for row in range(len(waveforms))]
 
-    def _plan(self, rows: Sequence[int], waveforms: Sequence[Waveform]) -> list[list[int]]:
+    def _plan(
+        self, rows: Sequence[int], waveforms: Sequence[Waveform], options: Sequence[DecodingOptions]
+    ) -> list[list[int]]:
+        facts = self.spec.hotwords
+        if facts and facts.runs_alone and options[rows[0]].hotwords:
+            return [[row] for row in rows]
         lens = [len(waveforms[row]) for row in rows]
         plan = plan_sub_batches(lens, self.choices, self.spec.sample_rate)
         return [[rows[place] for place in places] for places in plan]

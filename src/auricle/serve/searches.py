@@ -1,14 +1,16 @@
 """How each head's outputs become hypotheses: one search for every head and decoding."""
 
+import dataclasses
 from collections.abc import Callable
 
 from auricle.errors import RepositoryError
-from auricle.serve.decode import ctc, transducer
+from auricle.serve.decode import alignment, cif, ctc, prefix_beam, rescoring, transducer
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.runner import Runner, Tensors
 from auricle.spec import DECODINGS, Choices, Decoding, Head, PipelineSpec
 
 Search = Callable[[Tensors], list[Hypothesis]]  # the encoder's outputs to hypotheses
+END_ID = 2  # </s> of every Paraformer, as funasr_onnx/paraformer_bin.py has it
 
 
 def create_searches(spec: PipelineSpec, choices: Choices, runner: Runner) -> dict[Decoding, Search]:
@@ -62,9 +64,63 @@ def _ctc_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> Searc
     return search
 
 
+def _prefix_beam_search(spec: PipelineSpec, choices: Choices, _runner: Runner) -> Search:
+    def search(outputs: Tensors) -> list[Hypothesis]:
+        emissions = _emissions(outputs, spec.blank_id)
+        nbests = prefix_beam.search(emissions, choices.beam)
+        return alignment.align([nbest[0] for nbest in nbests], emissions)
+
+    return search
+
+
+def _attention_rescoring(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:
+    assert spec.rescorer, "a model with head ctc_attention has a rescorer"
+    options = rescoring.Options(**dataclasses.asdict(spec.rescorer))
+
+    def score(inputs: rescoring.Inputs) -> rescoring.Floats:
+        return runner.run("rescorer", [inputs])[0]["scores"]  # type: ignore[return-value]
+
+    def search(outputs: Tensors) -> list[Hypothesis]:
+        emissions = _emissions(outputs, spec.blank_id)
+        nbests = prefix_beam.search(emissions, choices.beam)
+        encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
+        chosen = rescoring.rescore(nbests, encoder_out, lens, score, options)  # type: ignore[arg-type]
+        return alignment.align(chosen, emissions)
+
+    return search
+
+
+def _emissions(outputs: Tensors, blank_id: int) -> ctc.Emissions:
+    return ctc.Emissions(
+        outputs["TOPK_IDS"],  # type: ignore[arg-type]
+        outputs["TOPK_LOG_PROBS"],  # type: ignore[arg-type]
+        outputs["BLANK_LOG_PROBS"],  # type: ignore[arg-type]
+        outputs["OUT_LENS"],  # type: ignore[arg-type]
+        blank_id,
+    )
+
+
+def _cif_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> Search:
+    options = cif.Options(spec.num_end_tokens, (spec.blank_id, END_ID))
+
+    def search(outputs: Tensors) -> list[Hypothesis]:
+        names = ("TOKEN_IDS", "TOKEN_LOG_PROBS", "NUM_TOKENS")
+        tokens = cif.Tokens(*(outputs[name] for name in names))  # type: ignore[arg-type]
+        peaks = None
+        if spec.has_timestamps:
+            peaks = cif.Peaks(outputs["CIF_PEAKS"], outputs["OUT_LENS"])  # type: ignore[arg-type]
+        return cif.greedy_search(tokens, peaks, options)
+
+    return search
+
+
 Create = Callable[[PipelineSpec, Choices, Runner], Search]
 SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
     ("ctc", "greedy_search"): _ctc_search,
+    ("ctc", "prefix_beam_search"): _prefix_beam_search,
     ("ctc_attention", "greedy_search"): _ctc_search,
+    ("ctc_attention", "prefix_beam_search"): _prefix_beam_search,
+    ("ctc_attention", "attention_rescoring"): _attention_rescoring,
+    ("cif", "greedy_search"): _cif_search,
 }
