@@ -63,12 +63,18 @@ class Asker:
         )
         return Sent(answer, call.cancel)
 
-    def transcribe(self, waveform: Waveform) -> Result:
-        return self.transcribe_together([waveform])[0]
+    def transcribe(self, waveform: Waveform, **parameters: str | float) -> Result:
+        return self.ask_together([(waveform, parameters)])[0]
 
     def transcribe_together(self, waveforms: Sequence[Waveform]) -> list[Result]:
         """All in flight at once, a request each."""
-        sent = [self.send(audio([waveform])) for waveform in waveforms]
+        return self.ask_together([(waveform, {}) for waveform in waveforms])
+
+    def ask_together(
+        self, asked: Sequence[tuple[Waveform, Mapping[str, str | float]]]
+    ) -> list[Result]:
+        """Likewise, each with its own parameters."""
+        sent = [self.send(audio([waveform]), parameters) for waveform, parameters in asked]
         return [results(answer.result(60))[0] for answer in sent]
 
 

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.families import Options as FamilyOptions
+from auricle.build.families import load
+from auricle.build.repository.populate import Deployment, populate
 from auricle.cli import build
 from auricle.errors import ServerError
 from auricle.server import Options, Server, free_ports, serve
@@ -66,6 +70,25 @@ def demo_repository(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     )
     build.run("icefall-ctc", name="demo-ctc", repo=repository, checkpoint=ctc)
     return repository
+
+
+@pytest.fixture(scope="session")
+def family_repository(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each of FAMILIES, in process, and by BLS with -bls behind its name; sub-batches of four."""
+    repository = tmp_path_factory.mktemp("family_repository")
+    for name, (family, folder) in models.FAMILIES.items():
+        built = load(family).build(Checkpoint(folder, name), FamilyOptions())
+        populate(built, name, repository, Deployment())
+        populate(built, f"{name}-bls", repository, Deployment(runner="bls"))
+    for config in repository.glob("*/config.pbtxt"):
+        models.choose(config, max_sub_batch="4", max_padding="1.0")
+    return repository
+
+
+@pytest.fixture(scope="session")
+def family_server(start_server: StartServer, family_repository: Path) -> Server:
+    """A server of all families, for tests that leave it as it was."""
+    return start_server(family_repository)
 
 
 @pytest.fixture(scope="session")

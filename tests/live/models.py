@@ -1,10 +1,22 @@
 """Small model repositories for a real tritonserver."""
 
+import re
 from pathlib import Path
 
 import onnx
 from onnx import TensorProto, helper
 
+from tests.conftest import ROOT
+
+ASSETS, VARIANTS = ROOT / "assets", ROOT / "tests" / "data" / "paraformer"
+FAMILIES = {  # by the name of the served model
+    "wenet": ("wenet_u2", ASSETS / "wenet-u2"),
+    "sense": ("sense_voice", ASSETS / "sense-voice"),
+    "paraformer": ("paraformer", ASSETS / "paraformer"),
+    "bicif": ("paraformer", VARIANTS / "bicif"),
+    "contextual": ("paraformer", VARIANTS / "contextual"),
+    "seaco": ("paraformer", VARIANTS / "seaco"),
+}
 DOUBLE = """
 import triton_python_backend_utils as pb_utils
 
@@ -161,3 +173,12 @@ def last_sample_graph(num_samples: int | None = None) -> onnx.ModelProto:
         ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+def choose(config: Path, **choices: str) -> None:
+    """Set parameters of a config.pbtxt, if it is a pipeline's."""
+    text = config.read_text()
+    for name, value in choices.items():
+        pattern = rf'(key: "{name}"\s+value \{{\s+string_value: ")[^"]*'
+        text = re.sub(pattern, rf"\g<1>{value}", text)
+    config.write_text(text)
