@@ -48,6 +48,30 @@ TlsKey = Annotated[
 ]
 
 
+def _check_parameters(given: list[str] | None) -> list[str] | None:
+    for text in given or []:
+        name, equals, _ = text.partition("=")
+        if not (name and equals):
+            raise typer.BadParameter(f"give NAME=VALUE, such as asr_language=en, not {text!r}")
+    return given
+
+
+Parameters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--parameter",
+        metavar="NAME=VALUE",
+        callback=_check_parameters,
+        help="Of every request, such as asr_language=en.",
+    ),
+]
+
+
+def split_parameters(given: list[str] | None) -> dict[str, str]:
+    """What Parameters holds; a server takes a number's text for the number."""
+    return dict(text.split("=", 1) for text in given or [])
+
+
 def create_app() -> typer.Typer:
     app = typer.Typer(
         help=auricle.__doc__, no_args_is_help=True, add_completion=False, rich_markup_mode=None

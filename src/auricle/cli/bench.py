@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auricle.cli import EXIT_FAILED, TlsCa, TlsCert, TlsKey
+from auricle.cli import EXIT_FAILED, Parameters, TlsCa, TlsCert, TlsKey, split_parameters
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,11 +28,12 @@ ENCODERS = ("encoder*.onnx", "model*.onnx")  # a transducer's, or all of a CTC m
 
 @dataclass(frozen=True)
 class Asked:
-    """The server, and the one of its models."""
+    """The server, the one of its models, and what every request asks of it."""
 
     url: str
     model: str | None
     credentials: "Credentials"
+    parameters: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     model_name: Annotated[
         str | None, typer.Option(envvar="AURICLE_MODEL", help="The served model.")
     ] = None,
+    parameter: Parameters = None,
     concurrency: Annotated[str, typer.Option(help="Closed loops of so many callers.")] = "1,4,32",
     rate: Annotated[str, typer.Option(help="Open loops of so many requests/s.")] = "",
     requests: Annotated[int | None, typer.Option(min=1, help="In a run; without it, all.")] = None,
@@ -90,9 +92,8 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     pid = server_pid or machine.find_server(url)
     loads = _parse_loads(concurrency, rate)
     plan = Plan(waveforms, sample_rate, loads, requests, repeat, seed, pid)
-    asked = Asked(
-        url, model_name, Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
-    )
+    credentials = Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
+    asked = Asked(url, model_name, credentials, split_parameters(parameter))
     record = asyncio.run(_measure(asked, plan, Wanted(checkpoint, trans)))
     typer.echo(markdown(each.summary for each in record.measured))
     if json:
@@ -112,7 +113,7 @@ async def _measure(asked: Asked, plan: "Plan", wanted: Wanted) -> "Record":
     url, credentials = asked.url, asked.credentials
     async with AsyncClient(url, model=asked.model, credentials=credentials) as client:
         model = await client.model()
-    async with triton.connect(url, model, credentials) as target:
+    async with triton.connect(url, model, credentials, asked.parameters) as target:
         expected = read_text(wanted.trans) if wanted.trans else None
         truth = await experiment.find_truth(target, plan, expected)
         measured = []
@@ -121,7 +122,8 @@ async def _measure(asked: Asked, plan: "Plan", wanted: Wanted) -> "Record":
             measured.append(each)
         server = await target.server_version()
     ceilings = [asdict(each) for each in gauge.ceilings] if gauge else []
-    return Record(here, server, model, truth, measured, {"ceilings": ceilings})
+    extra: dict[str, object] = {"ceilings": ceilings, "parameters": asked.parameters}
+    return Record(here, server, model, truth, measured, extra)
 
 
 def _read_audio(files: Sequence[str], wavscp: Path | None, sample_rate: int) -> "Waveforms":

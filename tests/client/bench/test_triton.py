@@ -51,6 +51,15 @@ def test_the_request_is_the_one_that_the_client_sends(serve: Callable[..., str])
     assert asyncio.run(ask(url)) == asyncio.run(ask_by_client())
 
 
+def test_parameters_go_with_every_request(serve: Callable[..., str]) -> None:
+    async def ask_with(url: str) -> str:
+        async with triton.connect(url, "demo", parameters={"asr_decoding": "beam"}) as target:
+            target.prepare([WAVEFORM], 16000)
+            return await target(0)
+
+    assert '"parameters": {"asr_decoding": "beam"}' in asyncio.run(ask_with(serve()))
+
+
 @pytest.mark.parametrize(
     ("step", "error"), [("busy", BusyError), ("invalid", AuricleError), ("lost", AuricleError)]
 )

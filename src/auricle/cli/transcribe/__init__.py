@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from auricle.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE, TlsCa, TlsCert, TlsKey
+from auricle.cli import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_UNREACHABLE,
+    Parameters,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    split_parameters,
+)
 from auricle.cli.transcribe import options
 from auricle.errors import ManifestError, UnreachableError
 
@@ -42,7 +51,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     sample_rate: options.SampleRate = 16000,
     num_tasks: options.NumTasks = 16,
     batch_size: options.BatchSize = 1,
-    parameter: options.Parameters = None,
+    parameter: Parameters = None,
     output: options.Output = None,
     as_json: options.AsJson = False,
     resume: options.Resume = False,
@@ -76,8 +85,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         sample_rate=sample_rate, credentials=credentials,
     )  # fmt: skip
     todo = [one for one in utterances if one.id not in finished]
-    parameters = dict(text.split("=", 1) for text in parameter or [])
-    load = corpus.Load(num_tasks, batch_size, as_json, parameters)
+    load = corpus.Load(num_tasks, batch_size, as_json, split_parameters(parameter))
     done = session.Run(finished)
     job = session.Job(connect, todo, load, output, appends=resume, as_json=as_json)
     cut_short = _carry_out(job, done, log_interval)

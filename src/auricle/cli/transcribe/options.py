@@ -34,14 +34,6 @@ def _host_and_port(url: str | None) -> str | None:
     return url
 
 
-def _names_and_values(given: list[str] | None) -> list[str] | None:
-    for text in given or []:
-        name, equals, _ = text.partition("=")
-        if not (name and equals):
-            raise typer.BadParameter(f"give NAME=VALUE, such as asr_language=en, not {text!r}")
-    return given
-
-
 # What to transcribe. The second spellings are those of Triton-ASR-Client and WeNet's client.py.
 Audio = Annotated[list[str] | None, typer.Argument(help="Files, folders, globs, - for stdin.")]
 AudioPath = Annotated[
@@ -82,15 +74,6 @@ SampleRate = Annotated[
 ]
 NumTasks = Annotated[int, typer.Option("--num-tasks", min=1, help="Requests in flight.")]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Utterances in a request.")]
-Parameters = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--parameter",
-        metavar="NAME=VALUE",
-        callback=_names_and_values,
-        help="Of every request, such as asr_language=en.",
-    ),
-]
 # What comes back.
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Not to stdout but here.")]
 AsJson = Annotated[

@@ -1,6 +1,6 @@
 """The wire at its cheapest: requests serialised beforehand, Triton's own counters around them."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -24,7 +24,12 @@ class Target:
     """One model of one server, and the requests that will be sent to it, ready as bytes."""
 
     def __init__(
-        self, channel: grpc.aio.Channel, url: str, model: str, key: str | None = None
+        self,
+        channel: grpc.aio.Channel,
+        url: str,
+        model: str,
+        key: str | None = None,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         self._infer = channel.unary_unary(
             INFER, response_deserializer=service_pb2.ModelInferResponse.FromString
@@ -32,10 +37,11 @@ class Target:
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         self.url, self.model = url, model
         self._key = key
+        self._parameters = parameters or {}
         self._requests: list[bytes] = []
 
     def prepare(self, waveforms: Sequence[Waveform], sample_rate: int) -> None:
-        self._requests = [_serialise(self.model, each, sample_rate) for each in waveforms]
+        self._requests = [self._serialise(each, sample_rate) for each in waveforms]
 
     async def __call__(self, index: int) -> str:
         try:
@@ -61,16 +67,34 @@ class Target:
         answer = await self._stub.ServerMetadata(service_pb2.ServerMetadataRequest())
         return f"{answer.name} {answer.version}"
 
+    def _serialise(self, waveform: Waveform, sample_rate: int) -> bytes:
+        request = service_pb2.ModelInferRequest(model_name=self.model)
+        request.parameters[wire.SAMPLE_RATE].int64_param = sample_rate
+        for name, value in self._parameters.items():
+            request.parameters[name].string_param = value
+        request.outputs.add(name=wire.TRANSCRIPTS.name)
+        lens = np.array([len(waveform)], np.int32)
+        for tensor, values in ((wire.WAV, waveform), (wire.WAV_LENS, lens)):
+            request.inputs.add(name=tensor.name, datatype=tensor.dtype, shape=[1, len(values)])
+            request.raw_input_contents.append(values.tobytes())
+        return bytes(request.SerializeToString())
+
 
 @asynccontextmanager
-async def connect(url: str, model: str, credentials: Credentials = OWN) -> AsyncIterator[Target]:
+async def connect(
+    url: str,
+    model: str,
+    credentials: Credentials = OWN,
+    parameters: Mapping[str, str] | None = None,
+) -> AsyncIterator[Target]:
+    """parameters: of every request, such as asr_decoding."""
     tls = credentials.grpc_channel()
     async with (
         grpc.aio.secure_channel(url, tls, options=CHANNEL)
         if tls
         else grpc.aio.insecure_channel(url, options=CHANNEL)
     ) as channel:
-        yield Target(channel, url, model, credentials.key_for(url))
+        yield Target(channel, url, model, credentials.key_for(url), parameters)
 
 
 async def count_run(
@@ -82,17 +106,6 @@ async def count_run(
     after = await target.counters()
     grown = {name: after[name].since(before.get(name, Counters())) for name in after}
     return replace(done, counters={name: each for name, each in grown.items() if each.executions})
-
-
-def _serialise(model: str, waveform: Waveform, sample_rate: int) -> bytes:
-    request = service_pb2.ModelInferRequest(model_name=model)
-    request.parameters[wire.SAMPLE_RATE].int64_param = sample_rate
-    request.outputs.add(name=wire.TRANSCRIPTS.name)
-    lens = np.array([len(waveform)], np.int32)
-    for tensor, values in ((wire.WAV, waveform), (wire.WAV_LENS, lens)):
-        request.inputs.add(name=tensor.name, datatype=tensor.dtype, shape=[1, len(values)])
-        request.raw_input_contents.append(values.tobytes())
-    return bytes(request.SerializeToString())
 
 
 def _counters(statistics: service_pb2.ModelStatistics) -> Counters:
