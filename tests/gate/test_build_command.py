@@ -1,6 +1,7 @@
 """`auricle build --wer-set`: a reduced model is written only if it hears well enough."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -8,6 +9,8 @@ import pytest
 from onnxruntime.transformers.float16 import convert_float_to_float16
 from typer.testing import CliRunner, Result
 
+from auricle.build.checkpoint import Checkpoint, hub
+from auricle.build.checkpoint.files import list_files
 from auricle.build.export.graph import load_graph
 from auricle.build.export.precision import quantize
 from auricle.cli import create_app
@@ -47,6 +50,24 @@ def test_int8_that_is_made_of_fp32_files_is_judged_too(checkpoint: Path) -> None
     assert result.exit_code == 0, result.output
     written = load_graph(checkpoint.parent / "repo" / "a" / "1" / "encoder.onnx")
     assert written.precision == "int8"
+
+
+@pytest.mark.usefixtures("small_sets")
+def test_a_download_brings_the_fp32_files_too(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fetch(source: object, choose: Callable[[list[str]], list[str]], lock: Path) -> Checkpoint:
+        asked.extend(choose(list_files(checkpoint)))
+        return Checkpoint(checkpoint, "somebody/something")
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    arguments = ["build", "icefall-ctc", "--name", "a", "--repo", str(checkpoint.parent / "repo")]
+    wanted = ["--precision", "int8", "--wer-set", str(SPEECH)]
+    result = CliRunner().invoke(create_app(), [*arguments, *wanted])
+    assert result.exit_code == 0, result.output
+    assert asked == ["model.int8.onnx", "tokens.txt", "model.onnx"]
 
 
 @pytest.mark.usefixtures("small_sets")
