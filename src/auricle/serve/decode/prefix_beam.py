@@ -23,11 +23,11 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
-# A prefix's key is a 64-bit polynomial of its tokens; two prefixes of a beam share one by a chance
-# of about 2^-64.
+# A prefix's key is a 64-bit polynomial of its tokens: two prefixes of a beam share one by a chance
+# of about 2^-64. NO_PREFIX is the key of a slot that is free, NO_PARENT that of nothing at all.
 EMPTY = np.uint64(0x9E3779B97F4A7C15)
-NO_PREFIX = np.uint64(0x2545F4914F6CDD1D)  # no parent of a prefix has these
-NO_PARENT = np.uint64(0xA0761D6478BD642F)  # no prefix has this
+NO_PREFIX = np.uint64(0x2545F4914F6CDD1D)
+NO_PARENT = np.uint64(0xA0761D6478BD642F)
 KEY_FACTOR = np.uint64(0xD1342543DE82EF95)
 # The best prefix may shrink by half or grow threefold in a frame: 16 leave float64 enough room.
 FRAMES_PER_RESCALING = 16
