@@ -9,7 +9,9 @@ from onnx import TensorProto, helper
 from tests.conftest import ROOT
 
 ASSETS, VARIANTS = ROOT / "assets", ROOT / "tests" / "data" / "paraformer"
-FAMILIES = {  # by the name of the served model
+FAMILIES = {  # by the name of the served model; a new family needs one line
+    "transducer": ("icefall_transducer", ASSETS / "icefall-transducer"),
+    "ctc": ("icefall_ctc", ASSETS / "icefall-ctc"),
     "wenet": ("wenet_u2", ASSETS / "wenet-u2"),
     "sense": ("sense_voice", ASSETS / "sense-voice"),
     "paraformer": ("paraformer", ASSETS / "paraformer"),

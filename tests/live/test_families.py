@@ -10,7 +10,9 @@ import tritonclient.grpc as kserve
 from tritonclient.utils import InferenceServerException
 
 from auricle import audio as files
+from auricle import spec
 from auricle.audio import Waveform
+from auricle.build import families
 from auricle.client import Client, Result
 from auricle.client.transport import ProtocolName
 from auricle.server import Server
@@ -49,6 +51,10 @@ def waveforms(test_wavs: Path) -> list[Waveform]:
     """Of 1 to 4 s, English and Mandarin in turn."""
     folders = [sorted(folder.glob("*.wav"))[:5] for folder in (test_wavs, MANDARIN)]
     return [files.load(path, 16000) for pair in zip(*folders, strict=True) for path in pair]
+
+
+def test_every_family_is_held_to_the_laws() -> None:
+    assert {family for family, _ in FAMILIES.values()} == set(families.names())
 
 
 @pytest.mark.parametrize("asker", ALL, indirect=True)
@@ -117,17 +123,27 @@ def test_a_bad_request_fails_alone(asker: Asker, waveforms: list[Waveform]) -> N
         assert results(good.result(60)) == [alone]
 
 
-@pytest.mark.parametrize("asker", ["wenet", "wenet-bls"], indirect=True)
-def test_a_request_decodes_as_it_asks_among_others(asker: Asker, waveforms: list[Waveform]) -> None:
-    decodings = DECODINGS["ctc_attention"]
+@pytest.mark.parametrize("asker", ALL, indirect=True)
+def test_a_request_decodes_as_it_asks_among_others(
+    asker: Asker, family_repository: Path, waveforms: list[Waveform]
+) -> None:
+    decodings = DECODINGS[spec.load(family_repository / asker.model / "1").head]
     asked = [(waveform, {"asr_decoding": name}) for waveform in waveforms for name in decodings]
     alone = [asker.transcribe(waveform, **parameters) for waveform, parameters in asked]
     assert asker.ask_together(asked) == alone
-    greedy, best = (
-        [asker.transcribe(waveform, asr_decoding=name).text for waveform in waveforms]
-        for name in ("greedy_search", "attention_rescoring")
+
+
+@pytest.mark.parametrize("asker", ["wenet", "wenet-bls"], indirect=True)
+def test_a_decoding_makes_a_difference(asker: Asker, waveforms: list[Waveform]) -> None:
+    greedy, best, chosen = (
+        [asker.transcribe(waveform, **parameters).text for waveform in waveforms]
+        for parameters in (
+            {"asr_decoding": "greedy_search"},
+            {"asr_decoding": "attention_rescoring"},
+            {},
+        )
     )
-    assert greedy != best
+    assert greedy != best == chosen
 
 
 @pytest.mark.parametrize("asker", ["sense", "sense-bls"], indirect=True)
