@@ -36,20 +36,14 @@ def build(folder: Path, *arguments: str | Path) -> Result:
 
 
 @pytest.mark.usefixtures("small_sets")
-def test_a_model_that_hears_as_well_is_written(checkpoint: Path) -> None:
-    result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH)
-    assert result.exit_code == 0, result.output
-    assert "accuracy  int8 changes WER by " in result.stdout
-    assert result.stdout.splitlines()[-1] == f"written   {checkpoint.parent / 'repo' / 'a'}"
-
-
-@pytest.mark.usefixtures("small_sets")
-def test_int8_that_is_made_of_fp32_files_is_judged_too(checkpoint: Path) -> None:
+def test_what_is_made_of_fp32_files_and_hears_as_well_is_written(checkpoint: Path) -> None:
     (checkpoint / "model.int8.onnx").unlink()
     result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH)
     assert result.exit_code == 0, result.output
-    written = load_graph(checkpoint.parent / "repo" / "a" / "1" / "encoder.onnx")
-    assert written.precision == "int8"
+    assert "accuracy  int8 changes WER by " in result.stdout
+    written = checkpoint.parent / "repo" / "a"
+    assert result.stdout.splitlines()[-1] == f"written   {written}"
+    assert load_graph(written / "1" / "encoder.onnx").precision == "int8"
 
 
 @pytest.mark.usefixtures("small_sets")
