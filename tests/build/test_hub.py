@@ -1,24 +1,25 @@
 """Downloads against a small server in Hugging Face's shape: locked, verified, continued."""
 
+import fcntl
 import hashlib
 import json
 import os
+import pty
+import re
+import struct
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import termios
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.build import tiny
+from tests.build.hub_server import FIRST, REPO_ID, SECOND, Hub, environment, serve
 
-REPO_ID = "org/tiny-transducer"
 MIB = 1 << 20
-FIRST, SECOND = "1" * 40, "2" * 40  # commits
 
 FETCH = """
 import sys
@@ -34,128 +35,26 @@ print(checkpoint.revision, checkpoint.folder)
 """
 
 
-@dataclass
-class Hub:
-    """What the server has, and what it was asked.
-
-    published: sha256 that it states of its large files.  cut: bytes of a file after which it hangs
-    up, once.
-    """
-
-    files: dict[str, bytes]
-    revision: str = FIRST
-    published: dict[str, str] = field(default_factory=dict)
-    cut: dict[str, int] = field(default_factory=dict)
-    asked: list[tuple[str, str, str | None]] = field(default_factory=list)
-    tokens: set[str | None] = field(default_factory=set)
-    address: str = ""
-
-    def describe(self, revision: str) -> bytes:
-        siblings = [
-            {"rfilename": name, "size": len(content), "lfs": self._lfs(name)}
-            for name, content in self.files.items()
-        ]
-        return json.dumps({"id": REPO_ID, "sha": revision, "siblings": siblings}).encode()
-
-    def list(self) -> bytes:
-        return json.dumps(
-            [
-                {"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
-                for name, content in self.files.items()
-            ]
-        ).encode()
-
-    def _lfs(self, name: str) -> dict[str, str | int] | None:
-        if name not in self.published:
-            return None
-        size = len(self.files[name])
-        return {"sha256": self.published[name], "size": size, "pointerSize": 100}
-
-
-class Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    hub: Hub
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base's name
-        pass
-
-    def do_HEAD(self) -> None:
-        self.do_GET()
-
-    def do_GET(self) -> None:
-        path = urlsplit(self.path).path
-        requested = self.headers.get("Range")
-        self.hub.asked.append((self.command, path, requested))
-        self.hub.tokens.add(self.headers.get("Authorization"))
-        if path.startswith(f"/api/models/{REPO_ID}"):
-            asks_for_files = "/tree/" in path
-            revision = (
-                path.rpartition("/revision/")[2] if "/revision/" in path else self.hub.revision
-            )
-            self._send(200, self.hub.list() if asks_for_files else self.hub.describe(revision))
-        elif path.startswith(f"/{REPO_ID}/resolve/"):
-            revision, _, name = path.removeprefix(f"/{REPO_ID}/resolve/").partition("/")
-            self._send_file(revision, name, requested)
-        else:
-            self._send(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-
-    def _send_file(self, revision: str, name: str, requested: str | None) -> None:
-        content = self.hub.files[name]
-        headers = {
-            "ETag": f'"{hashlib.sha256(content).hexdigest()}"',
-            "X-Repo-Commit": revision,
-            "Accept-Ranges": "bytes",
-        }
-        if requested is None:
-            self._send(200, content, headers, self._cut(name))
-            return
-        start = int(requested.removeprefix("bytes=").rstrip("-"))
-        headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        self._send(206, content[start:], headers)
-
-    def _cut(self, name: str) -> int | None:
-        return self.hub.cut.pop(name, None) if self.command == "GET" else None
-
-    def _send(
-        self, code: int, body: bytes, headers: dict[str, str] | None = None, cut: int | None = None
-    ) -> None:
-        self.send_response(code)
-        for key, value in {"Content-Type": "application/json", **(headers or {})}.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body[:cut])
-        self.close_connection = cut is not None
-
-
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[Hub]:
     folder = tiny.write_transducer(tmp_path / "published")
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    hub = Hub({**files, "README.md": b"# A model card"})
-    handler = type("BoundHandler", (Handler,), {"hub": hub})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    hub.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield hub
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(Hub({**files, "README.md": b"# A model card"})) as hub:
+        yield hub
 
 
 def run(hub: Hub, folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """The environment is read when huggingface_hub is imported, so each run is a process."""
-    environment = os.environ | {
-        "HF_ENDPOINT": hub.address,
-        "HF_HOME": str(folder / "cache"),
-        "HF_TOKEN": "hf_secret",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
     return subprocess.run(
-        [sys.executable, *command], env=environment, capture_output=True, text=True, check=False
-    )
+        [sys.executable, *command], env=environment(hub, folder), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.05)
 
 
 def fetch(hub: Hub, folder: Path, repo_id: str = REPO_ID) -> subprocess.CompletedProcess[str]:
@@ -226,6 +125,54 @@ def test_a_broken_download_is_continued(hub: Hub, tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     ranges = [asked for _, path, asked in hub.asked if path.endswith(name) and asked]
     assert ranges == [f"bytes={10 * MIB}-"]  # whole chunks of 10 MiB are kept
+
+
+def test_a_download_that_was_killed_is_continued_by_the_next(hub: Hub, tmp_path: Path) -> None:
+    name = "encoder-epoch-30-avg-9.onnx"
+    hub.files[name] = os.urandom(21 * MIB)
+    hub.stalled[name] = 12 * MIB
+    command = [sys.executable, "-c", FETCH, REPO_ID, str(tmp_path / "lock.json")]
+    part = tmp_path / "cache" / "auricle" / "org--tiny-transducer" / FIRST / f"{name}.part"
+    with subprocess.Popen(command, env=environment(hub, tmp_path)) as child:
+        wait_for(lambda: part.is_file() and part.stat().st_size == 10 * MIB)
+        child.kill()
+    hub.asked.clear()
+    answer = fetch(hub, tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    ranges = [asked for _, path, asked in hub.asked if path.endswith(name) and asked]
+    assert ranges == [f"bytes={10 * MIB}-"]
+    assert part.with_suffix("").read_bytes() == hub.files[name]
+
+
+def test_a_damaged_download_is_refused_and_not_kept(hub: Hub, tmp_path: Path) -> None:
+    name = "encoder-epoch-30-avg-9.onnx"
+    hub.published[name] = hashlib.sha256(hub.files[name]).hexdigest()
+    hub.damaged.add(name)
+    answer = fetch(hub, tmp_path)
+    assert answer.returncode == 1
+    assert f"{hub.published[name]} according to Hugging Face; it was deleted" in answer.stderr
+    assert fetch(hub, tmp_path).returncode == 0
+
+
+def test_progress_is_shown_on_a_terminal(hub: Hub, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
+    command = [sys.executable, "-c", FETCH, REPO_ID, str(tmp_path / "lock.json")]
+    subprocess.run(
+        command,
+        env=environment(hub, tmp_path),
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+        check=True,
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert re.search(r"tokens\.txt: 100%", shown)
+
+
+def test_progress_is_no_noise_in_a_file(hub: Hub, tmp_path: Path) -> None:
+    assert fetch(hub, tmp_path).stderr == ""
 
 
 def test_an_unknown_repository_is_one_sentence(hub: Hub, tmp_path: Path) -> None:

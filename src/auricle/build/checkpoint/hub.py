@@ -28,17 +28,23 @@ class Lock:
 
 @dataclass(frozen=True)
 class Published:
-    """What Hugging Face says of a revision; sha256 only of its large files."""
+    """What Hugging Face says of a revision: bytes by file name; sha256 only of its large files."""
 
     revision: str
-    names: list[str]
+    sizes: dict[str, int | None]
     sha256: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Expected:
+    sha256: dict[str, str]
+    origin: str
 
 
 def fetch(
     source: HuggingFace, choose: Callable[[list[str]], list[str]], lock_path: Path
 ) -> Checkpoint:
-    """The chosen files, in Hugging Face's cache; HF_ENDPOINT, HF_TOKEN and HF_HOME are honoured.
+    """The chosen files, in a folder of HF_HOME; HF_ENDPOINT and HF_TOKEN are honoured, too.
 
     CheckpointError if they cannot be had, or are not what the lock file or Hugging Face says.
     """
@@ -48,8 +54,8 @@ def fetch(
     lock = locks.get(source.repo_id)
     try:
         published = _ask(source.repo_id, lock.revision if lock else source.revision)
-        names = choose(published.names)
-        folder = _download(source.repo_id, published.revision, names)
+        names = choose(list(published.sizes))
+        folder = _download(source.repo_id, published, names)
     except (OSError, errors.HTTPError) as error:  # type: ignore[attr-defined]  # httpx's
         raise CheckpointError(
             f"cannot fetch {source.repo_id} from Hugging Face: {error}; run again to continue, "
@@ -57,8 +63,8 @@ def fetch(
         ) from error
     found = {name: sha256(folder / name) for name in names}
     known = lock.sha256 if lock else {}
-    _compare(source.repo_id, found, published.sha256, "Hugging Face")
-    _compare(source.repo_id, found, known, str(lock_path))
+    for expected, origin in ((published.sha256, "Hugging Face"), (known, str(lock_path))):
+        _compare(folder, source.repo_id, found, Expected(expected, origin))
     locks[source.repo_id] = Lock(published.revision, known | found)
     _write_locks(lock_path, locks)
     return Checkpoint(folder, source.repo_id, published.revision)
@@ -71,25 +77,58 @@ def _ask(repo_id: str, revision: str | None) -> Published:
     siblings = info.siblings or []
     return Published(
         info.sha or revision or "main",
-        [sibling.rfilename for sibling in siblings],
+        {sibling.rfilename: sibling.size for sibling in siblings},
         {sibling.rfilename: sibling.lfs.sha256 for sibling in siblings if sibling.lfs},
     )
 
 
-def _download(repo_id: str, revision: str, names: list[str]) -> Path:
-    """What was fetched before is not fetched again, and half a file is continued."""
-    from huggingface_hub import snapshot_download
+def _download(repo_id: str, published: Published, names: list[str]) -> Path:
+    """What was fetched before is not fetched again, and half a file is continued.
 
-    return Path(snapshot_download(repo_id, revision=revision, allow_patterns=names))
+    Not in Hugging Face's own cache: that drops half a file when a download ends.
+    """
+    from huggingface_hub import constants
+    from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
+
+    cache = Path(constants.HF_HOME) / "auricle" / repo_id.replace("/", "--")
+    folder = cache / published.revision
+    folder.mkdir(parents=True, exist_ok=True)
+    with WeakFileLock(cache / "lock"):
+        for name in names:
+            if not (folder / name).is_file():
+                _download_file(repo_id, published, name, folder / name)
+    return folder
 
 
-def _compare(repo_id: str, found: dict[str, str], expected: dict[str, str], origin: str) -> None:
-    for name in found.keys() & expected.keys():
-        if found[name] != expected[name]:
+def _download_file(repo_id: str, published: Published, name: str, path: Path) -> None:
+    """With a progress bar where stderr is a terminal."""
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    with part.open("ab") as file:
+        http_get(
+            hf_hub_url(repo_id, name, revision=published.revision),
+            file,
+            resume_size=file.tell(),
+            headers=build_hf_headers(),
+            expected_size=published.sizes[name],
+            displayed_filename=name,
+        )
+    part.replace(path)
+
+
+def _compare(folder: Path, repo_id: str, found: dict[str, str], expected: Expected) -> None:
+    """A file that is not what it should be does not stay."""
+    for name in found.keys() & expected.sha256.keys():
+        if found[name] != expected.sha256[name]:
+            (folder / name).unlink()
             raise CheckpointError(
-                f"{repo_id}/{name} has sha256 {found[name]}, but {expected[name]} according to "
-                f"{origin}; delete it from the cache to fetch it again, or its entry from the lock "
-                "file if the change is wanted"
+                f"{repo_id}/{name} has sha256 {found[name]}, but {expected.sha256[name]} according "
+                f"to {expected.origin}; it was deleted: run again to fetch it anew, or delete its "
+                "entry from the lock file if the change is wanted"
             )
 
 

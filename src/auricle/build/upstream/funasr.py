@@ -87,7 +87,7 @@ def make_environment(folder: Path, show: Callable[[str], None]) -> Path:
     wanted = REQUIREMENTS.read_text(encoding="utf-8")
     if complete.is_file() and complete.read_text(encoding="utf-8") == wanted:
         return python
-    show(f"installing FunASR into {folder}, once: about 1.5 GB")
+    show(f"installing FunASR into {folder}, once: about 2 GB")
     run("venv", [sys.executable, "-m", "venv", "--clear", folder], show)
     run("pip", [python, "-m", "pip", "install", *_index(), "-r", REQUIREMENTS], show)
     complete.write_text(wanted, encoding="utf-8")
