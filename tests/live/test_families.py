@@ -14,6 +14,8 @@ from auricle import spec
 from auricle.audio import Waveform
 from auricle.build import families
 from auricle.client import Client, Result
+from auricle.client.manifests import read_text
+from auricle.client.scoring import choose_unit, score
 from auricle.client.transport import ProtocolName
 from auricle.server import Server
 from auricle.spec import DECODINGS
@@ -24,7 +26,7 @@ from tests.live.models import FAMILIES
 pytestmark = pytest.mark.triton
 
 ALL = [f"{name}{suffix}" for name in FAMILIES for suffix in ("", "-bls")]
-MANDARIN = ROOT / "client" / "test_wavs_mandarin"
+ENGLISH, MANDARIN = ROOT / "client" / "test_wavs", ROOT / "client" / "test_wavs_mandarin"
 LANGUAGES = {"auto": 0, "zh": 3, "en": 4}
 HOTWORDS = ["", "london", "北京 blue", "tokyo gardens"]
 UNFIT = {
@@ -47,14 +49,40 @@ def asker(client: kserve.InferenceServerClient, request: pytest.FixtureRequest) 
 
 
 @pytest.fixture(scope="module")
-def waveforms(test_wavs: Path) -> list[Waveform]:
+def waveforms() -> list[Waveform]:
     """Of 1 to 4 s, English and Mandarin in turn."""
-    folders = [sorted(folder.glob("*.wav"))[:5] for folder in (test_wavs, MANDARIN)]
+    folders = [sorted(folder.glob("*.wav"))[:5] for folder in (ENGLISH, MANDARIN)]
     return [files.load(path, 16000) for pair in zip(*folders, strict=True) for path in pair]
 
 
 def test_every_family_is_held_to_the_laws() -> None:
     assert {family for family, _ in FAMILIES.values()} == set(families.names())
+
+
+def test_all_of_them_start_within_a_minute(family_server: Server) -> None:
+    assert family_server.ready_s < 60
+
+
+@pytest.mark.parametrize(
+    ("asker", "folder", "percent"),
+    [
+        ("transducer", ENGLISH, 8),
+        ("ctc", ENGLISH, 8),
+        ("wenet", ENGLISH, 8),
+        ("sense", ENGLISH, 8),
+        ("sense", MANDARIN, 12),
+        ("paraformer", ENGLISH, 12),
+        ("paraformer", MANDARIN, 12),
+    ],
+    indirect=["asker"],
+)
+def test_side_by_side_each_says_the_right_words(asker: Asker, folder: Path, percent: float) -> None:
+    references = read_text(folder / "text")
+    waveforms = [files.load(folder / f"{name}.wav", 16000) for name in references]
+    texts = [result.text for result in asker.transcribe_together(waveforms)]
+    unit = choose_unit(references.values())
+    heard = score(references, dict(zip(references, texts, strict=True)), unit)
+    assert heard.error_rate <= percent
 
 
 @pytest.mark.parametrize("asker", ALL, indirect=True)
