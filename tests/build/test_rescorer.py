@@ -86,6 +86,7 @@ def test_float16_inside_and_outside_takes_and_gives_float32(graph: Graph, tmp_pa
     adapted = adapt_rescorer(halved)
     scores = Session(adapted).run(inputs_of(HYPS))["scores"]
     assert scores.dtype == np.float32
+    assert "chooses as the original" in check_rescorer(halved, adapted, VOCAB_SIZE)
     plain = Session(adapt_rescorer(graph)).run(inputs_of(HYPS))["scores"]
     np.testing.assert_allclose(scores, plain, rtol=2e-2)
 

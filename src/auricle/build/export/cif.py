@@ -104,7 +104,8 @@ def _predictor_convolution(graph: GraphProto) -> NodeProto:
         for tensor in graph.initializer
         if len(tensor.dims) == 3 and tensor.dims[1] > 1 and tensor.dims[2] > 1
     }
-    for node in graph.node:
+    nodes: list[NodeProto] = list(graph.node)
+    for node in nodes:
         if node.op_type == "Conv" and node.input[1] in mixing:
             return node
     raise CheckpointError(

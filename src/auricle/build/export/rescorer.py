@@ -13,6 +13,7 @@ from auricle.build.export.session import Array, Session
 from auricle.errors import CheckpointError, ParityError
 
 PASSED_ON = ("Cast", "Identity", "Squeeze")
+STEPS = {"fp32": 1e-5, "fp16": 5e-3, "int8": 1e-5}  # relative
 NUM_FRAMES, NUM_TOKENS = 23, 7  # of what the check scores
 
 
@@ -77,11 +78,16 @@ def _scores_of(graph: GraphProto, published: Graph) -> str:
 
 
 def check_rescorer(graph: Graph, adapted: onnx.ModelProto, vocab_size: int) -> str:
-    """A line of a report; ParityError unless the best score is where the original chooses."""
+    """A line of a report; ParityError unless the best score is where the original chooses.
+
+    Float16 adds scores up to steps of 0.1 %, as far as ONNX Runtime keeps to it.
+    """
     inputs = _sample(adapted, read_facts(graph), vocab_size)
     chosen = Session(graph.model).run(_published(graph, adapted, inputs))[graph.outputs[-1].name]
     scores = Session(adapted).run(inputs)["scores"]
-    if not np.array_equal(scores.argmax(axis=1), chosen.reshape(-1)):
+    at_choice = scores[np.arange(len(scores)), chosen.reshape(-1).astype(np.int64)]
+    best = scores.max(axis=1)
+    if not (best - at_choice <= STEPS[graph.precision] * np.abs(best)).all():
         raise ParityError(
             f"the scores of {graph.path.name} choose {scores.argmax(axis=1).tolist()}, the "
             f"original {chosen.reshape(-1).tolist()}; nothing was written; please report this "
