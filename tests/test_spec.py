@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 
 from auricle import spec
 from auricle.errors import RepositoryError
-from auricle.spec import Choices
+from auricle.spec import Choices, Rescorer
 from tests.conftest import TRANSDUCER_SPEC
 
 
@@ -63,3 +64,16 @@ def test_absent_choices_take_the_default() -> None:
 def test_a_wrong_choice_is_named(parameters: dict[str, str], message: str) -> None:
     with pytest.raises(RepositoryError, match=message):
         spec.parse_choices(parameters)
+
+
+def test_a_decoding_that_the_head_lacks_is_refused() -> None:
+    message = "'prefix_beam_search', but this icefall_transducer model knows greedy_search"
+    with pytest.raises(RepositoryError, match=message):
+        spec.check_fit(TRANSDUCER_SPEC, Choices(decoding="prefix_beam_search"))
+
+
+def test_a_beam_wider_than_the_rescorers_is_refused() -> None:
+    facts = dataclasses.replace(TRANSDUCER_SPEC, rescorer=Rescorer(10, 2, 2, True))
+    spec.check_fit(facts, Choices(beam=10))
+    with pytest.raises(RepositoryError, match=r"beam is 11, but .* takes 10 hypotheses"):
+        spec.check_fit(facts, Choices(beam=11))

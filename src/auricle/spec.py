@@ -200,6 +200,21 @@ class Choices:
         return {name: str(value) for name, value in dataclasses.asdict(self).items()}
 
 
+def check_fit(facts: PipelineSpec, choices: Choices) -> None:
+    """RepositoryError if the choices ask for what the model has not."""
+    known = DECODINGS[facts.head]
+    if choices.decoding not in known:
+        raise RepositoryError(
+            f"parameter decoding is {choices.decoding!r}, but this {facts.family} model knows "
+            f"{', '.join(known)}"
+        )
+    if facts.rescorer and choices.beam > facts.rescorer.beam:
+        raise RepositoryError(
+            f"parameter beam is {choices.beam}, but the model's rescorer takes "
+            f"{facts.rescorer.beam} hypotheses; choose 1 to {facts.rescorer.beam}"
+        )
+
+
 def parse_choices(parameters: dict[str, str]) -> Choices:
     """The values of config.pbtxt's parameters; absent ones take the default, unknown ones fail."""
     defaults: dict[str, str | int | float] = dataclasses.asdict(Choices())

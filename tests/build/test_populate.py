@@ -136,6 +136,15 @@ def test_an_edit_that_contradicts_the_build_is_refused(built: Built, tmp_path: P
     assert files(tmp_path) == before
 
 
+def test_an_edit_that_asks_for_what_the_model_has_not_is_refused(
+    built: Built, tmp_path: Path
+) -> None:
+    populate(built, "demo", tmp_path, IN_PROCESS)
+    edit(tmp_path, '"greedy_search"', '"attention_rescoring"')
+    with pytest.raises(RepositoryError, match=r"decoding is 'attention_rescoring'.*--force"):
+        populate(built, "demo", tmp_path, IN_PROCESS)
+
+
 @pytest.mark.parametrize("edited", ["nonsense", 'parameters { key: "beem" }'])
 def test_an_edit_that_cannot_be_read_is_refused(built: Built, tmp_path: Path, edited: str) -> None:
     populate(built, "demo", tmp_path, IN_PROCESS)

@@ -27,6 +27,14 @@ pytestmark = pytest.mark.triton
 
 LENGTHS = (1600, 8000, 24000, 40001)
 REFUSED_BY_TRITON = {"wrong dtype", "three axes"}  # they never reach the model
+UNFIT: dict[str, str | float] = {
+    "asr_sample_rate": 8000,
+    "asr_beem": 4,
+    "asr_decoding": "beam",
+    "asr_language": "en",
+    "asr_text_norm": "withitn",
+    "asr_hotwords": "london",
+}
 LONG = np.random.default_rng(0).normal(0, 0.1, 50 * 16000).astype(np.float32)
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
 PENDING = "nv_inference_pending_request_count"
@@ -84,22 +92,26 @@ def test_metrics_count_what_was_sent(server: Server, make_asker: MakeAsker, mode
     bad = [inputs for kind, (inputs, _) in BAD.items() if kind not in REFUSED_BY_TRITON]
     for inputs in bad:
         assert asker.send(inputs).exception(60)
-    for parameters in ({"asr_sample_rate": 8000}, {"asr_beem": 4}):
-        assert asker.send(audio([noise(1600)]), parameters=parameters).exception(60)
-    page = scrape_after(server, model, 21 + len(bad) + 2)
+    for name, value in UNFIT.items():
+        assert asker.send(audio([noise(1600)]), parameters={name: value}).exception(60)
+    page = scrape_after(server, model, 21 + len(bad) + len(UNFIT))
     assert page.value("asr_utterances_total", model=model) == 24
     seconds = 6 * sum(LENGTHS) / 16000
     assert page.value("asr_audio_seconds_total", model=model) == pytest.approx(seconds, abs=1e-6)
     assert page.errors(model) == {
         "amplitude": 3,
+        "decoding": 1,
         "empty": 2,
+        "hotwords": 1,
+        "language": 1,
         "lengths": 2,
         "sample_rate": 1,
+        "text_norm": 1,
         "too_long": 1,
         "unknown_parameter": 1,
     }
     assert (
-        page.value("nv_inference_request_success", model=model, version="1") == 31
+        page.value("nv_inference_request_success", model=model, version="1") == 35
     )  # the errors too
 
 

@@ -13,7 +13,7 @@ from auricle.serve.planning import Waveform
 from auricle.serve.runner import Tensors
 from auricle.serve.searches import SEARCHES
 from auricle.serve.tokens import TokenTable
-from auricle.spec import DECODINGS, Choices, Hotwords, PipelineSpec, Prompt, Rescorer, Source
+from auricle.spec import DECODINGS, Choices, Hotwords, PipelineSpec, Prompt, Source
 from tests.conftest import FakeRunner
 
 LETTERS = [chr(ord("a") + index) for index in range(26)]
@@ -142,13 +142,6 @@ def test_every_decoding_of_every_head_has_its_search() -> None:
     assert set(SEARCHES) == {(head, name) for head, names in DECODINGS.items() for name in names}
 
 
-def test_a_decoding_that_the_head_lacks_is_refused() -> None:
-    choices = Choices(decoding="attention_rescoring")
-    with pytest.raises(RepositoryError, match="knows greedy_search, prefix_beam_search"):
-        make(FakeRunner({}), choices=choices)
-
-
-def test_a_beam_wider_than_the_rescorers_is_refused() -> None:
-    spec = dataclasses.replace(SPEC, rescorer=Rescorer(10, 2, 2, is_bidirectional=False))
-    with pytest.raises(RepositoryError, match=r"beam of config.pbtxt is 11, but .* takes 10"):
-        make(FakeRunner({}), spec, Choices(beam=11))
+def test_choices_that_do_not_fit_the_model_are_refused() -> None:
+    with pytest.raises(RepositoryError, match="parameter decoding is 'attention_rescoring'"):
+        make(FakeRunner({}), choices=Choices(decoding="attention_rescoring"))

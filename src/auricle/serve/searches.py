@@ -3,11 +3,10 @@
 import dataclasses
 from collections.abc import Callable
 
-from auricle.errors import RepositoryError
 from auricle.serve.decode import alignment, cif, ctc, prefix_beam, rescoring, transducer
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.runner import Runner, Tensors
-from auricle.spec import DECODINGS, Choices, Decoding, Head, PipelineSpec
+from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
 
 Search = Callable[[Tensors], list[Hypothesis]]  # the encoder's outputs to hypotheses
 END_ID = 2  # </s> of every Paraformer, as funasr_onnx/paraformer_bin.py has it
@@ -15,26 +14,12 @@ END_ID = 2  # </s> of every Paraformer, as funasr_onnx/paraformer_bin.py has it
 
 def create_searches(spec: PipelineSpec, choices: Choices, runner: Runner) -> dict[Decoding, Search]:
     """Every search of the model's head; RepositoryError if choices ask for what it has not."""
-    _check(spec, choices)
+    check_fit(spec, choices)
     return {
         decoding: create(spec, choices, runner)
         for (head, decoding), create in SEARCHES.items()
         if head == spec.head
     }
-
-
-def _check(spec: PipelineSpec, choices: Choices) -> None:
-    known = DECODINGS[spec.head]
-    if choices.decoding not in known:
-        raise RepositoryError(
-            f"parameter decoding of config.pbtxt is {choices.decoding!r}, but a {spec.family} "
-            f"model with head {spec.head} knows {', '.join(known)}"
-        )
-    if spec.rescorer and choices.beam > spec.rescorer.beam:
-        raise RepositoryError(
-            f"parameter beam of config.pbtxt is {choices.beam}, but the model's rescorer takes "
-            f"{spec.rescorer.beam} hypotheses at most"
-        )
 
 
 def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:

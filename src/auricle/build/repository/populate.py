@@ -51,7 +51,7 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
     check_target(repository / name)
     configs = _configs(built, name, deployment)
     kept = {} if deployment.force else _edited_configs(repository, configs)
-    check_runner(kept.get(name), repository / name, deployment.runner)
+    check_kept(kept.get(name), repository / name, built, deployment.runner)
     with _staging(repository, name) as staging:
         for model in configs:
             (staging / model / "1").mkdir(parents=True)
@@ -108,7 +108,7 @@ def choose(built: Built, deployment: Deployment) -> Choices:
     )
 
 
-def check_runner(kept: str | None, target: Path, runner: RunnerName) -> None:
+def check_kept(kept: str | None, target: Path, built: Built, runner: RunnerName) -> None:
     """A configuration that is kept must fit the files that are written."""
     if kept is None:
         return
@@ -116,9 +116,11 @@ def check_runner(kept: str | None, target: Path, runner: RunnerName) -> None:
     try:
         parameters = config.parse(kept).parameters
         values = {key: value.string_value for key, value in parameters.items()}
-        configured = spec.parse_choices(values).runner
+        choices = spec.parse_choices(values)
+        spec.check_fit(built.spec, choices)
     except RepositoryError as error:
         raise RepositoryError(f"{path}: {error}; mend it, or give it up with --force") from error
+    configured = choices.runner
     if configured != runner:
         raise RepositoryError(
             f"{path} was edited and has runner {configured!r}, but this build "
