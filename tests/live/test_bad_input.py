@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,8 +10,14 @@ import tritonclient.grpc as kserve
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.families import Options, load
+from auricle.build.repository.populate import Deployment, populate
 from auricle.server import Server
+from tests.build import tiny
+from tests.live import models
 from tests.live.asking import Asker, audio, results
+from tests.live.conftest import StartServer
 
 pytestmark = pytest.mark.triton
 
@@ -97,3 +104,20 @@ def test_an_unknown_option_is_refused_not_ignored(asker: Asker) -> None:
 def test_an_unknown_model_is_named(asker: Asker) -> None:
     with pytest.raises(InferenceServerException, match="'dema' is not found"):
         Asker(asker.client, "dema").send(audio([SPEECH])).result(60)
+
+
+@pytest.mark.parametrize("max_audio_seconds", [None, "60"])
+def test_where_positions_end_no_setting_is_named(
+    max_audio_seconds: str | None, start_server: StartServer, tmp_path: Path
+) -> None:
+    folder = tiny.write_ctc(tmp_path / "checkpoint", tiny.Encoder(is_ctc=True, max_frames=500))
+    built = load("icefall_ctc").build(Checkpoint(folder, "tiny"), Options())
+    populate(built, "short", tmp_path / "repository", Deployment())
+    if max_audio_seconds:
+        models.choose(tmp_path / "repository" / "short" / "config.pbtxt",
+                      max_audio_seconds=max_audio_seconds)  # fmt: skip
+    server = start_server(tmp_path / "repository")
+    with kserve.InferenceServerClient(server.grpc_address) as client:
+        sentence = error_of(Asker(client, "short"), audio([lasting(11)]))
+    assert "at most 9.76 s (its graph has no positions beyond" in sentence
+    assert "max_audio_seconds" not in sentence

@@ -44,9 +44,10 @@ class TritonPythonModel:
         runner = runners.create(self.spec, choices, folder, self.name, on_gpu)
         metered = MeteredRunner(runner, self.meter, self.spec.sample_rate)
         self.pipeline = create_pipeline(self.spec, choices, folder, metered)
-        max_seconds = min(choices.max_audio_seconds, self.spec.max_seconds or float("inf"))
         self.menu = Menu(self.spec, choices, self.pipeline.tokens.symbols)
-        self.limits = Limits(self.spec.sample_rate, max_seconds)
+        self.limits = Limits(
+            self.spec.sample_rate, choices.max_audio_seconds, self.spec.max_seconds
+        )
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself
             self._warm_up()
         self.meter.open()

@@ -21,10 +21,26 @@ NUMBERS = {wire.ASR_LANGUAGE: wire.LANGUAGE, wire.ASR_TEXT_NORM: wire.TEXT_NORM}
 
 @dataclass(frozen=True)
 class Limits:
-    """sample_rate in Hz; max_seconds of audio in one utterance."""
+    """sample_rate in Hz.
+
+    chosen_seconds: of audio in one utterance, as config.pbtxt says.  graph_seconds: what the graph
+    can take at all, or None.
+    """
 
     sample_rate: int
-    max_seconds: float
+    chosen_seconds: float
+    graph_seconds: float | None = None
+
+    @property
+    def max_seconds(self) -> float:
+        return min(self.chosen_seconds, self.graph_seconds or self.chosen_seconds)
+
+    @property
+    def reason(self) -> str:
+        """Where the bound comes from."""
+        if self.graph_seconds is not None and self.graph_seconds <= self.chosen_seconds:
+            return "its graph has no positions beyond, and no setting adds any"
+        return "max_audio_seconds in config.pbtxt"
 
 
 @dataclass(frozen=True)
@@ -93,7 +109,7 @@ def _cut(row: Waveform, length: int, limits: Limits) -> Waveform:
         raise UnfitRequestError(
             "too_long",
             f"the audio is {seconds:.1f} s ({length} samples), but this model takes at most "
-            f"{limits.max_seconds:g} s (max_audio_seconds in config.pbtxt); cut it at pauses",
+            f"{limits.max_seconds:g} s ({limits.reason}); cut it at pauses",
         )
     samples = row[:length]
     # One pass: NaN fails the comparison, infinity exceeds it.
