@@ -1,5 +1,6 @@
 """`auricle build --export` at the terminal: PyTorch in, a model of the repository out."""
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from tests.build import fake_checkouts as fake
 from tests.build import tiny
 
 pytestmark = pytest.mark.onnx
+WENET = Path(__file__).parents[2] / "assets" / "wenet-u2"
 
 
 def build(*arguments: str | Path) -> Result:
@@ -49,6 +51,21 @@ def test_weights_are_exported_and_built(
         "joiner-epoch-30-avg-9.onnx", "tokens.txt",
     ]  # fmt: skip
     assert list(temporary.iterdir()) == []
+
+
+def test_wenets_weights_are_exported_and_built(tmp_path: Path) -> None:
+    checkout = fake.make_wenet(tmp_path / "wenet")
+    for name in ("encoder.onnx", "decoder.onnx"):
+        shutil.copy(WENET / name, checkout / "graphs" / name)
+    train_yaml = (WENET / "train.yaml").read_text(encoding="utf-8")
+    checkpoint = fake.make_wenet_checkpoint(tmp_path / "u2", train_yaml)
+    shutil.copy(WENET / "units.txt", checkpoint / "units.txt")
+    result = build(
+        "wenet-u2", "--name", "a", "--repo", tmp_path, "--from", checkpoint, "--export",
+        "--checkout", checkout, "--python", sys.executable,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert spec.load(tmp_path / "a" / "1").head == "ctc_attention"
 
 
 @pytest.mark.parametrize("stray", [("--checkout", "."), ("--python", "python3"), ("--", "--fp16")])

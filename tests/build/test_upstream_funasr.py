@@ -20,41 +20,7 @@ from auricle.errors import CheckpointError, ExportError
 
 ROOT = Path(__file__).parents[2]
 PYTHON = os.environ.get("AURICLE_FUNASR_PYTHON")
-NEEDS_FUNASR = pytest.mark.skipif(
-    PYTHON is None, reason="AURICLE_FUNASR_PYTHON names no Python that has funasr"
-)
 KINDS = ("paraformer", "sense-voice")
-
-MAKE = """
-import sys
-from pathlib import Path
-import numpy as np, torch
-from training.sanm.dataset import Cmvn
-from training.sanm.export import export
-from training.sanm.models import Checkpoint, objective
-from training.sanm.tokens import train_bpe
-
-out = Path(sys.argv[1])
-train_bpe(out / "bpe.model")
-cmvn = Cmvn(np.full(560, -12, np.float32), np.full(560, 0.3, np.float32))
-for kind in sys.argv[2:]:
-    torch.manual_seed(0)
-    weights = objective(kind, out / "bpe.model").model.state_dict()
-    export(Checkpoint(kind, cmvn, weights, 0.0), out / "bpe.model", out / kind)
-    torch.save(weights, out / kind / "model.pt")
-torch.save({**weights, "embed.weight": torch.zeros(1, 1)}, out / "other.pt")
-weights.pop("embed.weight")
-torch.save(weights, out / "partial.pt")
-"""
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for each kind: the PyTorch checkpoint, and the graphs of training's own export."""
-    out = tmp_path_factory.mktemp("made")
-    command = [str(PYTHON), "-c", MAKE, str(out), *KINDS]
-    subprocess.run(command, cwd=ROOT, check=True)
-    return out
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -63,9 +29,9 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def exported(made: Path, kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(funasr_checkpoints: Path, kind: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("exported")
-    checkpoint = Checkpoint(made / kind, "org/name")
+    checkpoint = Checkpoint(funasr_checkpoints / kind, "org/name")
     request = Request(checkpoint, out, print, python=PYTHON, arguments=("--quantize",))
     return FunAsr(None).export(request).folder
 
@@ -85,26 +51,25 @@ def run(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     return {"inputs": np.array(list(asked)), **dict(zip(names, outputs, strict=True))}
 
 
-@NEEDS_FUNASR
 @pytest.mark.onnx
 @pytest.mark.parametrize("graph", ["model.onnx", "model_quant.onnx"])
 def test_the_graphs_are_those_of_funasrs_exporter(
-    made: Path, kind: str, exported: Path, graph: str
+    funasr_checkpoints: Path, kind: str, exported: Path, graph: str
 ) -> None:
-    ours, theirs = run(exported / graph), run(made / kind / graph)
+    ours, theirs = run(exported / graph), run(funasr_checkpoints / kind / graph)
     assert ours.keys() == theirs.keys()
     for name, values in theirs.items():
         np.testing.assert_array_equal(ours[name], values)
 
 
-@NEEDS_FUNASR
 @pytest.mark.onnx
-def test_what_is_built_with_them_lies_beside_them(made: Path, kind: str, exported: Path) -> None:
-    wanted = [name for name in list_files(made / kind) if name != "model.pt"]
+def test_what_is_built_with_them_lies_beside_them(
+    funasr_checkpoints: Path, kind: str, exported: Path
+) -> None:
+    wanted = [name for name in list_files(funasr_checkpoints / kind) if name != "model.pt"]
     assert list_files(exported) == wanted
 
 
-@NEEDS_FUNASR
 @pytest.mark.parametrize(
     ("weights", "said"),
     [
@@ -113,15 +78,15 @@ def test_what_is_built_with_them_lies_beside_them(made: Path, kind: str, exporte
     ],
 )
 def test_weights_of_another_model_are_refused(
-    made: Path, tmp_path: Path, weights: str, said: str
+    funasr_checkpoints: Path, tmp_path: Path, weights: str, said: str
 ) -> None:
     folder, out = tmp_path / "checkpoint", tmp_path / "out"
     folder.mkdir()
     out.mkdir()
-    for name in list_files(made / "sense-voice"):
-        (folder / name).symlink_to(made / "sense-voice" / name)
+    for name in list_files(funasr_checkpoints / "sense-voice"):
+        (folder / name).symlink_to(funasr_checkpoints / "sense-voice" / name)
     (folder / "model.pt").unlink()
-    (folder / "model.pt").symlink_to(made / weights)
+    (folder / "model.pt").symlink_to(funasr_checkpoints / weights)
     with pytest.raises(ExportError, match=f"(?s){said}"):
         FunAsr(None).export(Request(Checkpoint(folder, "x"), out, print, python=PYTHON))
 
