@@ -10,7 +10,6 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
 
 from auricle import audio
 from auricle.build.export.reference import kaldi_features, load_waveforms
@@ -18,6 +17,7 @@ from auricle.build.export.served import batch_of
 from auricle.build.export.session import Session
 from auricle.build.frontend.kaldi_fbank import FLOOR, LOG_PAD, FbankOptions, add_fbank
 from auricle.build.frontend.nodes import Nodes
+from tests.build.front import make_front
 
 pytestmark = pytest.mark.onnx
 
@@ -30,25 +30,10 @@ DYNAMIC_RANGE = np.log(10**7.5)
 
 
 def make_model(options: FbankOptions, opset: int = 13) -> onnx.ModelProto:
-    nodes = Nodes("fbank/")
-    lens = nodes.add("Cast", "WAV_LENS", to=TensorProto.INT64)
-    features, num_frames = add_fbank(nodes, options, "WAV", lens)
-    nodes.name(features, "features")
-    nodes.name(num_frames, "num_frames")
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes.nodes,
-        "fbank",
-        [value("WAV", TensorProto.FLOAT, ["N", "L"]), value("WAV_LENS", TensorProto.INT32, ["N"])],
-        [
-            value("features", TensorProto.FLOAT, ["N", "T", options.num_mel_bins]),
-            value("num_frames", TensorProto.INT64, ["N"]),
-        ],
-        nodes.constants,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=7)
-    onnx.checker.check_model(model, full_check=True)
-    return model
+    def add(nodes: Nodes, waveforms: str, lens: str) -> tuple[str, str]:
+        return add_fbank(nodes, options, waveforms, lens)
+
+    return make_front(add, options.num_mel_bins, opset)
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import pytest
-from onnx import TensorProto, helper
 
 from auricle.build.export.reference import kaldi_features, reference_features
 from auricle.build.export.served import batch_of
@@ -13,6 +11,7 @@ from auricle.build.frontend.features import Frontend, add_features
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.build.frontend.lfr import Cmvn, Lfr
 from auricle.build.frontend.nodes import Nodes
+from tests.build.front import make_front
 
 pytestmark = pytest.mark.onnx
 
@@ -42,25 +41,10 @@ def stack_one_by_one(features: Matrix, window: int = 7, shift: int = 6) -> Matri
 
 @pytest.fixture(scope="module")
 def graph() -> Session:
-    nodes = Nodes("front/")
-    lens = nodes.add("Cast", "WAV_LENS", to=TensorProto.INT64)
-    features, num_frames = add_features(nodes, FUNASR, "WAV", lens)
-    nodes.name(features, "features")
-    nodes.name(num_frames, "num_frames")
-    value = helper.make_tensor_value_info
-    made = helper.make_graph(
-        nodes.nodes,
-        "front",
-        [value("WAV", TensorProto.FLOAT, ["N", "L"]), value("WAV_LENS", TensorProto.INT32, ["N"])],
-        [
-            value("features", TensorProto.FLOAT, ["N", "T", 560]),
-            value("num_frames", TensorProto.INT64, ["N"]),
-        ],
-        nodes.constants,
-    )
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
-    onnx.checker.check_model(model, full_check=True)
-    return Session(model)
+    def add(nodes: Nodes, waveforms: str, lens: str) -> tuple[str, str]:
+        return add_features(nodes, FUNASR, waveforms, lens)
+
+    return Session(make_front(add, 560))
 
 
 @pytest.mark.parametrize("num_frames", range(1, 20))
