@@ -32,6 +32,16 @@ record = {**vars(args), "train.yaml": pathlib.Path(args.config).read_text()}
 for graph in (root / "graphs").glob("*.onnx"):
     torch.onnx.export(graph, (), pathlib.Path(args.output_onnx_dir) / graph.name)
 """
+TRACED = """
+import sys, torch
+out = sys.argv[sys.argv.index("--output_onnx_dir") + 1]
+x = torch.zeros(2, 3, 80)
+model = torch.jit.trace(torch.nn.Linear(80, 4), x)
+torch.onnx.export(
+    model, (x,), out + "/encoder.onnx", opset_version=13, input_names=["x"], output_names=["y"],
+    dynamic_axes={"x": {0: "B", 1: "T"}, "y": {0: "B", 1: "T"}},
+)
+"""
 ICEFALL = """
 import argparse, json, pathlib, icefall, torch
 from zipformer import Zipformer2

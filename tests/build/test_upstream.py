@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
 
 from auricle.build.checkpoint import Checkpoint
@@ -115,6 +116,18 @@ def test_a_model_without_cmvn_is_exported_without(
     (u2 / "global_cmvn").unlink()
     WeNet().export(make_request(u2, wenet))
     assert fake.seen(wenet)["cmvn_file"] is None
+
+
+@pytest.mark.onnx
+def test_a_call_of_torch_as_it_was_works_with_the_torch_of_today(
+    make_request: Make, tmp_path: Path, u2: Path
+) -> None:
+    pytest.importorskip("torch", reason="an exporter needs torch: pip install 'auricle[train]'")
+    wenet = fake.make_wenet(tmp_path / "wenet", fake.TRACED)
+    (wenet / "torch.py").unlink()  # the stand-in
+    folder = WeNet().export(make_request(u2, wenet)).folder
+    graph = onnx.load(folder / "encoder.onnx").graph
+    assert [dim.dim_param for dim in graph.input[0].type.tensor_type.shape.dim] == ["B", "T", ""]
 
 
 def test_lines_are_shown_as_they_come(make_request: Make, wenet: Path, u2: Path) -> None:
