@@ -19,7 +19,7 @@ ROOMS: dict[str, set[str]] = {
     "build.export": {"build.frontend", "errors"},
     "build.random_checkpoint": {"errors"},
     "build.checkpoint": {"spec", "errors"},
-    "build.upstream": {"build.checkpoint", "errors"},
+    "build.upstream": {"access", "build.checkpoint", "errors"},
     "build.families": {
         "build.checkpoint", "build.frontend", "build.export", "build.upstream", "spec", "errors",
     },

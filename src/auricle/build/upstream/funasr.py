@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from auricle.access import cache_folder
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import choose_file, list_files
 from auricle.build.checkpoint.hub import HuggingFace
@@ -77,8 +78,7 @@ def _python(request: Request) -> str:
     if request.python is not None:
         return find_python(NAME, request.python, Path())
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return str(make_environment(cache / "auricle" / f"funasr-python{version}", request.show))
+    return str(make_environment(cache_folder() / f"funasr-python{version}", request.show))
 
 
 def make_environment(folder: Path, show: Callable[[str], None]) -> Path:
