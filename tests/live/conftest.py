@@ -11,6 +11,7 @@ from auricle.build.families import Options as FamilyOptions
 from auricle.build.families import load
 from auricle.build.repository.populate import Deployment, populate
 from auricle.cli import build
+from auricle.cli.build.options import Runner
 from auricle.errors import ServerError
 from auricle.server import Options, Server, free_ports, serve
 from auricle.server.locate import find_triton
@@ -66,7 +67,7 @@ def demo_repository(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         name="demo-bls",
         repo=repository,
         checkpoint=transducer,
-        runner=build.Runner.bls,
+        runner=Runner.bls,
     )
     build.run("icefall-ctc", name="demo-ctc", repo=repository, checkpoint=ctc)
     return repository

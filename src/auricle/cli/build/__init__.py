@@ -1,0 +1,74 @@
+"""auricle build: a published checkpoint -> a model in a Triton repository."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from auricle.cli.build import options
+from auricle.cli.build.accuracy import build_plain, check_accuracy, plain
+from auricle.cli.build.options import Precision, Runner
+from auricle.cli.build.source import Upstream, Wish, find
+
+if TYPE_CHECKING:
+    from auricle.gate.speech import Speech
+
+
+def run(  # noqa: PLR0913  # one parameter an option
+    family: options.FamilyName,
+    exporter_arguments: options.ExporterArguments = None,
+    *,
+    name: options.Name,
+    repo: options.Repo,
+    checkpoint: options.From = None,
+    export: options.Export = False,
+    checkout: options.Checkout = None,
+    python: options.Python = None,
+    lock: options.Lock = Path("auricle.lock.json"),
+    precision: options.PrecisionOption = Precision.fp32,
+    runner: options.RunnerOption = Runner.onnxruntime,
+    instances: options.Instances = None,
+    parity_audio: options.ParityAudio = None,
+    wer_set: options.WerSet = None,
+    max_wer_rise: options.MaxWerRise = None,
+    force: options.Force = False,
+) -> None:
+    """Turn a published checkpoint into a model that Triton serves."""
+    from auricle.build import families
+    from auricle.build.repository import populate
+
+    known = families.load(family)
+    populate.check_name(name)
+    populate.check_target(repo / name)
+    _check_needs(precision, wer_set, max_wer_rise)
+    speech = _read_speech(wer_set) if wer_set else None
+    wanted = families.Options(precision.value, parity_audio)
+    upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
+    every = [wanted, *([plain(wanted)] if speech else [])]
+    with find(known, Wish(checkpoint, lock, every, upstream)) as source:
+        built = known.build(source, wanted)
+        typer.echo("\n".join(built.report))
+        if speech:
+            fp32 = build_plain(known, source, wanted)
+            check_accuracy({"fp32": fp32, precision.value: built}, speech, max_wer_rise)
+    deployment = populate.Deployment(runner.value, instances, force)
+    written = populate.populate(built, name, repo, deployment)
+    for folder in written.folders:
+        typer.echo(f"written   {folder}")
+    for path in written.kept:
+        typer.echo(f"kept      {path}, which was edited; --force overwrites it")
+
+
+def _check_needs(precision: Precision, wer_set: Path | None, max_wer_rise: float | None) -> None:
+    if max_wer_rise is not None and not wer_set:
+        raise typer.BadParameter("--max-wer-rise needs transcribed speech: give it with --wer-set")
+    if wer_set and precision is Precision.fp32:
+        raise typer.BadParameter(
+            "--wer-set compares a reduced model with the fp32 one; add --precision int8 or fp16"
+        )
+
+
+def _read_speech(folder: Path) -> "Speech":
+    from auricle.gate.speech import read_speech
+
+    return read_speech(folder)

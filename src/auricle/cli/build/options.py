@@ -1,0 +1,108 @@
+"""The options of `auricle build`."""
+
+import pkgutil
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+FAMILIES = Path(__file__).parents[2] / "build" / "families"  # whose import would load onnx
+FAMILY_NAMES = sorted(
+    each.name.replace("_", "-")
+    for each in pkgutil.iter_modules([str(FAMILIES)])
+    if not each.name.startswith("_")
+)
+
+
+class Runner(str, Enum):
+    onnxruntime = "onnxruntime"
+    bls = "bls"
+
+
+class Precision(str, Enum):
+    fp32 = "fp32"
+    fp16 = "fp16"
+    int8 = "int8"
+
+
+FamilyName = Annotated[str, typer.Argument(help=f"{', '.join(FAMILY_NAMES)}.")]
+Name = Annotated[str, typer.Option("--name", help="What clients will call the model.")]
+Repo = Annotated[
+    Path, typer.Option("--repo", envvar="AURICLE_REPO", help="The model repository to write to.")
+]
+# Where the checkpoint is.
+From = Annotated[
+    Path | None,
+    typer.Option("--from", help="A checkpoint folder; without it one is downloaded."),
+]
+Lock = Annotated[
+    Path,
+    typer.Option(
+        "--lock", envvar="AURICLE_LOCK", help="Where downloads record revision and sha256."
+    ),
+]
+# What is run on PyTorch's.
+Export = Annotated[
+    bool,
+    typer.Option("--export", help="The checkpoint is PyTorch's: run its project's exporter first."),
+]
+Checkout = Annotated[
+    Path | None,
+    typer.Option("--checkout", help="WeNet's or icefall's source, which has their exporter."),
+]
+Python = Annotated[
+    str | None,
+    typer.Option("--python", help="The interpreter that has what the exporter needs."),
+]
+ExporterArguments = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="-- ARGUMENTS", help="For the exporter of --export.", show_default=False
+    ),
+]
+# What is made of it.
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision",
+        help="Of the checkpoint's own graphs; int8 is made of fp32 where it is none.",
+    ),
+]
+RunnerOption = Annotated[
+    Runner,
+    typer.Option("--runner", help="Who runs the encoder: the pipeline itself, or Triton (bls)."),
+]
+Instances = Annotated[
+    int | None,
+    typer.Option(
+        "--instances",
+        min=2,
+        help="Instances of each model; by default one a core, but two at least.",
+    ),
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite an edited config.pbtxt.")]
+# How it is checked.
+ParityAudio = Annotated[
+    Path | None,
+    typer.Option(
+        "--parity-audio", help="A 16-bit wav, or a folder of them, to compare the graphs on."
+    ),
+]
+WerSet = Annotated[
+    Path | None,
+    typer.Option(
+        "--wer-set",
+        help="A folder with wav.scp and trans.txt or text: write a reduced model only if it "
+        "hears this about as well as the fp32 one.",
+    ),
+]
+MaxWerRise = Annotated[
+    float | None,
+    typer.Option(
+        "--max-wer-rise",
+        min=0,
+        help="Points of WER that the reduced model may lose.",
+        show_default="0.5",
+    ),
+]
