@@ -12,11 +12,14 @@ import numpy.typing as npt
 import onnxruntime
 import pytest
 
+from auricle.build import families
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import list_files
+from auricle.build.families import Options
 from auricle.build.upstream import Request, funasr
 from auricle.build.upstream.funasr import FunAsr, make_environment
 from auricle.errors import CheckpointError, ExportError
+from tests.build.conftest import make_variant
 
 ROOT = Path(__file__).parents[2]
 PYTHON = os.environ.get("AURICLE_FUNASR_PYTHON")
@@ -89,6 +92,23 @@ def test_weights_of_another_model_are_refused(
     (folder / "model.pt").symlink_to(funasr_checkpoints / weights)
     with pytest.raises(ExportError, match=f"(?s){said}"):
         FunAsr(None).export(Request(Checkpoint(folder, "x"), out, print, python=PYTHON))
+
+
+@pytest.mark.onnx
+@pytest.mark.skipif(PYTHON is None, reason="AURICLE_FUNASR_PYTHON names no Python that has funasr")
+@pytest.mark.parametrize(
+    ("kind", "has_times", "takes_hotwords"),
+    [("bicif", True, False), ("contextual", False, True), ("seaco", True, True)],
+)
+def test_every_kind_of_paraformer_is_exported_and_built(
+    tmp_path: Path, kind: str, has_times: bool, takes_hotwords: bool
+) -> None:
+    folder, out = make_variant(str(PYTHON), kind, tmp_path / kind), tmp_path / "out"
+    out.mkdir()
+    checkpoint = FunAsr(None).export(Request(Checkpoint(folder, "x"), out, print, python=PYTHON))
+    built = families.load("paraformer").build(checkpoint, Options())
+    assert built.spec.has_timestamps == has_times
+    assert (built.spec.hotwords is not None) == takes_hotwords
 
 
 @pytest.mark.parametrize("name", ["model.pt", "config.yaml", "am.mvn"])
