@@ -9,9 +9,7 @@ from auricle.client.manifests import Utterance, find_text, read_text, read_wav_s
 from auricle.client.scoring import Score, Unit
 from auricle.errors import ManifestError
 
-MIN_UNITS = (
-    2000  # half a point of fewer is under ten words: docs/decisions/0008-int8.md
-)
+MIN_UNITS = 2000  # half a point of fewer is under ten words: docs/decisions/0008-int8.md
 
 
 @dataclass(frozen=True)
