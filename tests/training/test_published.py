@@ -1,5 +1,6 @@
 """The published folders say real words, and sherpa-onnx reads the same ones from their siblings."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -35,15 +36,12 @@ SIBLINGS = {
     "sense-voice": sherpa.sense_voice,
     "paraformer": sherpa.paraformer,
 }
-TRAINED = pytest.mark.skipif(
-    not (ASSETS / "paraformer").exists(), reason="Paraformer is not trained yet: training/README.md"
-)
 CASES = [
     ("wenet-u2", ENGLISH, 8),
     ("sense-voice", ENGLISH, 8),
     ("sense-voice", MANDARIN, 12),
-    pytest.param("paraformer", ENGLISH, 12, marks=TRAINED),
-    pytest.param("paraformer", MANDARIN, 12, marks=TRAINED),
+    ("paraformer", ENGLISH, 12),
+    ("paraformer", MANDARIN, 12),
 ]
 
 
@@ -75,6 +73,10 @@ def bare(text: str) -> str:
     return re.sub(r"<\|.*?\|>|[\s▁]", "", text)
 
 
+def symbols(path: Path) -> set[str]:
+    return {bare(token).removesuffix("@@") for token in json.loads(path.read_text("utf-8"))}
+
+
 @pytest.mark.parametrize(("family", "wavs", "percent"), CASES)
 def test_held_out_speakers_are_understood(family: str, wavs: Path, percent: float) -> None:
     utterances = published.read_set(wavs, STYLES[style(family)])
@@ -89,11 +91,13 @@ def test_sherpa_onnx_hears_the_same(
     del percent
     SIBLINGS[family](ASSETS / family, tmp_path)
     ours, theirs = READERS[family](ASSETS / family), other_implementation(family, tmp_path)
+    # sherpa-onnx keeps a last token of Paraformer's that should have been </s>, FunASR drops it
+    tokens = symbols(ASSETS / family / "tokens.json") if family == "paraformer" else set()
     differing = {}
     for path in sorted(wavs.glob("*.wav")):
         waveform, _ = soundfile.read(path, dtype="float32")
-        texts = ours(fbank(waveform, STYLES[style(family)])), theirs(waveform)
-        if bare(texts[0]) != bare(texts[1]):
+        texts = bare(ours(fbank(waveform, STYLES[style(family)]))), bare(theirs(waveform))
+        if not texts[1].startswith(texts[0]) or texts[1][len(texts[0]) :] not in {"", *tokens}:
             differing[path.stem] = texts
     assert not differing
 
