@@ -87,6 +87,24 @@ class Hotwords:
 
 
 @dataclass(frozen=True)
+class Streaming:
+    """How a streaming encoder takes a stream: window by window, its past packed into one row.
+
+    window: samples of CHUNK, what one run sees.
+    hop: samples from one window to the next.
+    reflected: samples in front of a stream's first, mirrored from it (Kaldi's snip_edges false).
+    state_size: floats of STATE; the first STATE of a stream is all zeros.
+    num_frames: output frames of one window.
+    """
+
+    window: int
+    hop: int
+    reflected: int
+    state_size: int
+    num_frames: int
+
+
+@dataclass(frozen=True)
 class PipelineSpec:
     """Facts of a checkpoint.
 
@@ -96,6 +114,7 @@ class PipelineSpec:
     max_seconds: the longest audio that the graph itself can take (a positional table), or None.
     has_timestamps: whether a head "cif" gives the peaks of its tokens.
     num_end_tokens: tokens of a head "cif" behind the text, </s>.
+    streaming: how the encoder takes a stream; None for a model of whole utterances.
     """
 
     family: str
@@ -115,6 +134,7 @@ class PipelineSpec:
     rescorer: Rescorer | None = None
     prompt: Prompt | None = None
     hotwords: Hotwords | None = None
+    streaming: Streaming | None = None
 
     def save(self, folder: Path) -> None:
         record = {"version": VERSION, **dataclasses.asdict(self)}
@@ -145,7 +165,13 @@ def load(folder: Path) -> PipelineSpec:
 
 
 def _parse_parts(record: dict[str, dict[str, int]]) -> dict[str, object]:
-    kinds = {"source": Source, "rescorer": Rescorer, "prompt": Prompt, "hotwords": Hotwords}
+    kinds = {
+        "source": Source,
+        "rescorer": Rescorer,
+        "prompt": Prompt,
+        "hotwords": Hotwords,
+        "streaming": Streaming,
+    }
     optional = set(kinds) - {"source"}
     absent = {name for name in optional if record.get(name) is None}
     return {name: kinds[name](**record[name]) for name in kinds.keys() - absent}
