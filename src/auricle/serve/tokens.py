@@ -46,6 +46,14 @@ class Transcript:
 
 
 @dataclass(frozen=True)
+class GrowingText:
+    """A text that only gets longer, and the last symbols of it, on which the next one leans."""
+
+    text: str = ""
+    tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Timed:
     """A token with its end, which only a word shows."""
 
@@ -81,6 +89,18 @@ class TokenTable:
             self._words(timed),
             *told,
         )
+
+    def grow(self, before: GrowingText, ids: Sequence[int]) -> GrowingText:
+        """The text with more tokens behind it; token by token or at once, it is the same text."""
+        heard = [
+            symbol for symbol in (self.symbols[each] for each in ids) if self._is_heard(symbol)
+        ]
+        if not heard:
+            return before
+        join, symbols = self._spelling.join, [*before.tail, *heard]
+        text = before.text + join(symbols).removeprefix(join(before.tail))
+        start = next((at for at in reversed(range(len(symbols))) if join(symbols[at:])), 0)
+        return GrowingText(text, tuple(symbols[start:]))
 
     def _timed(self, symbols: Sequence[str], hypothesis: Hypothesis) -> list[_Timed]:
         unknown: Sequence[float | None] = [None] * len(symbols)
