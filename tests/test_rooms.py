@@ -32,14 +32,24 @@ ROOMS: dict[str, set[str]] = {
     "serve.options": {"spec"},
     "serve.planning": {"serve.options", "serve.runner", "spec"},
     "serve.searches": {"serve.runner", "serve.decode", "spec", "errors"},
+    "serve.stream_searches": {
+        "serve.searches", "serve.runner", "serve.decode", "spec", "errors",
+    },
+    "serve.framing": {"serve.planning", "spec"},
+    "serve.segments": {"serve.decode"},
+    "serve.streaming": {
+        "serve.decode", "serve.framing", "serve.planning", "serve.runner", "serve.segments",
+        "serve.stream_searches", "serve.tokens", "spec",
+    },
     "serve.hotwords": {"serve.options", "serve.runner", "serve.spelling", "spec", "errors"},
     "serve.pipeline": {
         "serve.hotwords", "serve.options", "serve.planning", "serve.runner", "serve.searches",
         "serve.tokens", "spec",
     },
     "serve.backend": {
-        "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning", "serve.runner",
-        "serve.spelling", "serve.tokens", "spec", "wire", "errors",
+        "serve.decode", "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning",
+        "serve.runner", "serve.segments", "serve.spelling", "serve.streaming", "serve.tokens",
+        "spec", "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {"serve.backend", "serve.pipeline", "client", "audio", "spec", "errors"},

@@ -108,6 +108,11 @@ def is_ideograph(character: str) -> bool:
     return IDEOGRAPH.fullmatch(character) is not None
 
 
+def space_between(previous: str, text: str) -> str:
+    """What stands between the texts of two utterances: nothing between ideographs."""
+    return "" if is_ideograph(previous[-1]) and is_ideograph(text[0]) else " "
+
+
 def _stand_together(previous: str, symbol: str) -> bool:
     return all(is_ideograph(each) or each.isdecimal() for each in (previous[-1], symbol[0]))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auricle.serve.decode.hypothesis import Hypothesis
-from auricle.serve.spelling import SPELLINGS
+from auricle.serve.spelling import SPELLINGS, space_between
 from auricle.serve.tags import Tags, is_tag, read_tags
 from auricle.spec import Prompt, TokenKind
 
@@ -47,10 +47,14 @@ class Transcript:
 
 @dataclass(frozen=True)
 class GrowingText:
-    """A text that only gets longer, and the last symbols of it, on which the next one leans."""
+    """A text that only gets longer.
+
+    tail: its last symbols, on which the next one leans.  has_paused: none leans on what is before.
+    """
 
     text: str = ""
     tail: tuple[str, ...] = ()
+    has_paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,9 +102,17 @@ class TokenTable:
         if not heard:
             return before
         join, symbols = self._spelling.join, [*before.tail, *heard]
-        text = before.text + join(symbols).removeprefix(join(before.tail))
+        added = join(symbols).removeprefix(join(before.tail))
+        if before.has_paused and added:
+            added = space_between(before.text, added) + added
         start = next((at for at in reversed(range(len(symbols))) if join(symbols[at:])), 0)
-        return GrowingText(text, tuple(symbols[start:]))
+        return GrowingText(
+            before.text + added, tuple(symbols[start:]), before.has_paused and not added
+        )
+
+    def pause(self, before: GrowingText) -> GrowingText:
+        """The text behind which another utterance begins."""
+        return GrowingText(before.text, has_paused=bool(before.text))
 
     def _timed(self, symbols: Sequence[str], hypothesis: Hypothesis) -> list[_Timed]:
         unknown: Sequence[float | None] = [None] * len(symbols)
