@@ -33,7 +33,7 @@ def choose(names: list[str], options: Options) -> list[str]:
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     graph_path, tokens_path = (checkpoint.folder / name for name in names)
-    graph = at_precision(read_graph(graph_path, "ctc"), options.precision)
+    graph = at_precision(read_graph(graph_path, "ctc", "streaming_ctc"), options.precision)
     vocab_size = output_size(graph)
     tokens = read_tokens(tokens_path).cut(vocab_size)
     fbank = FbankOptions(num_mel_bins=graph.inputs[0].size)
@@ -47,7 +47,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         tokens=str(tokens),
         joiner_dim=0,
         vocab_size=vocab_size,
-        report=(graph.describe(), tokens.describe(), *served.report),
+        report=(served.seen, tokens.describe(), *served.report),
     )
 
 
