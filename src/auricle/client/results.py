@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
+from auricle.client.times import Times
 from auricle.errors import AuricleError
 
 Part = TypeVar("Part")
@@ -73,7 +74,8 @@ class Result:
 class Transcription:
     """A transcript and what it took; result is None where only the text was asked for.
 
-    latency_s: from the first attempt to the answer, waits between attempts included.
+    latency_s: from the first attempt to the answer, waits between attempts included; of a stream,
+    from its last sample to its final text.  times: of a stream; None where the audio went whole.
     """
 
     text: str
@@ -81,6 +83,7 @@ class Transcription:
     audio_seconds: float
     latency_s: float
     attempts: int = 1
+    times: Times | None = None
 
 
 def parse_result(text: str) -> Result:

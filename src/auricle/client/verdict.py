@@ -39,8 +39,8 @@ def judge(run: Run, references: Mapping[str, str], rules: Rules) -> Verdict:
     score = None
     for heading, score in _scores(run, references, rules) if references else ():
         lines += [heading, reports.kaldi_lines(score)]
-    speed = reports.measure(run.outcomes, run.wall_s)
-    if speed:
+    streams = reports.measure_streams(run.outcomes, run.wall_s)
+    if speed := streams or reports.measure(run.outcomes, run.wall_s):
         lines.append(str(speed))
     failed = sum(outcome.error is not None for outcome in run.outcomes)
     if failed:

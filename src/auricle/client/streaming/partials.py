@@ -62,18 +62,16 @@ class Sent:
 def read_partial(texts: Texts, sent: Sent, now: float) -> Partial:
     """The answer to a chunk, come at `now` by time.perf_counter."""
     (text,) = texts[wire.TRANSCRIPTS.name]
-    audio_seconds, latency_s = sent.audio_seconds, now - sent.at
-    if wire.RESULT.name not in texts:
-        stable = text if sent.is_last else ""
-        return Partial(text, stable, stable, sent.is_last, (), audio_seconds, latency_s)
-    result = parse_result(texts[wire.RESULT.name][0])
+    details = texts.get(wire.RESULT.name)
+    result = parse_result(details[0]) if details else None
+    settled = text if sent.is_last else ""  # by a server that does not say
     return Partial(
         text,
-        result.stable or "",
-        result.delta or "",
+        settled if result is None or result.stable is None else result.stable,
+        settled if result is None or result.delta is None else result.delta,
         sent.is_last,
-        tuple(segment for segment in result.segments if segment.final),
-        audio_seconds,
-        latency_s,
+        tuple(segment for segment in result.segments if segment.final) if result else (),
+        sent.audio_seconds,
+        now - sent.at,
         result,
     )
