@@ -20,7 +20,7 @@ def _no_samples() -> Waveform:
     return np.zeros(0, np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Backlog:
     """The samples that the next windows need, from the start of the next one on.
 

@@ -24,7 +24,7 @@ MAX_SEGMENT_SECONDS = 300.0  # without endpointing, too: what a stream keeps is 
 NO_ENDPOINTS = Rules(float("inf"), float("inf"), MAX_SEGMENT_SECONDS)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stream:
     """What is known of one caller's audio between two chunks.
 
