@@ -17,7 +17,7 @@ from auricle.build.export.surgery import prefix_names, reads
 from auricle.build.families import Built, Family, Options
 from auricle.build.repository.populate import Deployment, populate
 from auricle.errors import CheckpointError, ParityError, UnknownFamilyError
-from tests.families.checkpoints import WRITERS
+from tests.families.checkpoints import STREAMING, WRITERS
 
 pytestmark = pytest.mark.onnx
 
@@ -49,10 +49,21 @@ def test_a_family_has_its_script(known: str) -> None:
     assert f'auricle" build {known.replace("_", "-")} ' in script.read_text()
 
 
+@pytest.mark.parametrize("known", sorted({form.split("-")[0] for form in STREAMING}))
+def test_a_family_of_streams_has_its_script(known: str) -> None:
+    script = SCRIPTS / f"build_{known}_streaming.sh"
+    assert os.access(script, os.X_OK)
+    assert len(script.read_text().splitlines()) <= 20
+    dashed = known.replace("_", "-")
+    assert f'auricle" build {dashed} --streaming --name {dashed}-streaming ' in script.read_text()
+    assert "model_repo_streaming" in script.read_text()
+
+
 @pytest.mark.parametrize("known", families.names())
-def test_a_family_names_its_published_checkpoint(known: str) -> None:
-    source = families.load(known).source
-    assert source is None or re.fullmatch(r"[\w.-]+/[\w.-]+", source.repo_id)
+def test_a_family_names_its_published_checkpoints(known: str) -> None:
+    family = families.load(known)
+    for source in filter(None, (family.source, family.streaming_source)):
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+", source.repo_id)
 
 
 def test_only_the_files_that_are_needed_are_chosen(family: Family, folder: Path) -> None:

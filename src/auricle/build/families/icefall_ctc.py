@@ -25,7 +25,7 @@ from auricle.build.upstream.icefall import Icefall
 
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph and the tokens."""
-    graph = choose_graph(names, "*.onnx", options.precision)
+    graph = choose_graph(names, "*.onnx", options.precision, streaming=options.streaming)
     check_precision([graph], options.precision)
     return [graph, choose_file(names, "tokens.txt")]
 
@@ -56,5 +56,8 @@ FAMILY = Family(
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 39.0), batch=(1, 8, 64)),
-    exporter=Icefall("export-onnx-ctc.py"),
+    exporter=Icefall("export-onnx-ctc.py", "export-onnx-streaming-ctc.py"),
+    streaming_source=HuggingFace(
+        "k2-fsa/sherpa-onnx-streaming-zipformer-ctc-multi-zh-hans-2023-12-13"
+    ),
 )

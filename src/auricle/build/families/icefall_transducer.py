@@ -34,7 +34,10 @@ PLAYED_BY: tuple[tuple[Role, ...], ...] = (
 
 def choose(names: list[str], options: Options) -> list[str]:
     """The graphs in the order of ROLES, and the tokens."""
-    graphs = [choose_graph(names, f"{role}*.onnx", options.precision) for role in ROLES]
+    graphs = [
+        choose_graph(names, f"{role}*.onnx", options.precision, streaming=options.streaming)
+        for role in ROLES
+    ]
     check_precision(graphs, options.precision)
     return [*graphs, choose_file(names, "tokens.txt")]
 
@@ -90,5 +93,6 @@ FAMILY = Family(
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 39.0), batch=(1, 8, 64)),
-    exporter=Icefall("export-onnx.py"),
+    exporter=Icefall("export-onnx.py", "export-onnx-streaming.py"),
+    streaming_source=HuggingFace("csukuangfj/sherpa-onnx-streaming-zipformer-en-2023-06-26"),
 )
