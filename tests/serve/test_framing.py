@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.serve.framing import Backlog, Framing
+from auricle.serve.framing import TAIL_FRAMES, Backlog, Framing
 from auricle.serve.planning import Waveform
 from auricle.spec import Streaming
 
@@ -55,7 +55,7 @@ def test_windows_lie_a_hop_apart_on_the_audio_between_its_mirror_and_zeros(
     for index, window in enumerate(frame(framing, [waveform])):
         if mirror is None:
             break
-        zeros = np.zeros(facts.window, np.float32)
+        zeros = np.zeros(facts.window + TAIL_FRAMES * 160, np.float32)
         stream = np.concatenate([mirror, waveform, zeros])
         start = index * facts.hop
         assert window == stream[start : start + facts.window].tolist()
@@ -63,19 +63,20 @@ def test_windows_lie_a_hop_apart_on_the_audio_between_its_mirror_and_zeros(
 
 @FRAMINGS
 @given(st.integers(0, 5000))
-def test_every_frame_of_features_is_passed_over_and_no_window_is_spare(
+def test_every_frame_and_the_tail_are_passed_over_and_no_window_is_spare(
     framing: Framing, num_samples: int
 ) -> None:
     facts = framing.streaming
     # kaldi-native-fbank's NumFrames, 10 ms and 25 ms at 16 kHz
     centred, whole = (num_samples + 80) // 160, max(1 + (num_samples - 400) // 160, 0)
     num_frames = centred if facts.reflected else whole
+    wanted = num_frames + TAIL_FRAMES if num_frames else 0
     passed = len(frame(framing, [ramp(num_samples)])) * facts.hop // 160
-    assert num_frames <= passed < num_frames + facts.hop // 160
+    assert wanted <= passed < wanted + facts.hop // 160
 
 
 def test_a_clip_shorter_than_the_mirror_is_mirrored_again_and_again() -> None:
-    (window,) = frame(MIRRORED, [ramp(100)])
+    window, *_ = frame(MIRRORED, [ramp(100)])
     # kaldi reflects at the first sample, then at the last
     assert window[:22] == [float(number) for number in [*range(81, 101), 100, 99]]
     assert window[20:120] == ramp(100)[::-1].tolist()

@@ -14,6 +14,9 @@ from auricle.spec import Streaming
 
 FRAMES_PER_SECOND = 100  # of features, whatever the family
 FRAME_SECONDS = 0.025  # a feature's window, which snip_edges true wants whole
+# Frames of silence that are heard behind the last of the audio: a word's last tokens come late.
+# icefall's own 0.3 s (zipformer/onnx_pretrained-streaming.py); more found no further word.
+TAIL_FRAMES = 30
 
 
 def _no_samples() -> Waveform:
@@ -49,9 +52,10 @@ class Framing:
         return self._mirror(longer) if len(pending) >= self.streaming.reflected else longer
 
     def flush(self, backlog: Backlog) -> Backlog:
-        """Zeros behind the last sample, so that the windows pass over every frame of features."""
+        """Zeros behind the last sample, so that the windows pass over all frames and the tail."""
         mirrored = self._mirror(backlog)
-        wanted = -(-self._num_frames(backlog.num_samples) // self._frames_per_hop)
+        num_frames = self._num_frames(backlog.num_samples)
+        wanted = -(-(num_frames + TAIL_FRAMES) // self._frames_per_hop) if num_frames else 0
         missing = max(wanted - backlog.num_windows, 0)
         length = (missing - 1) * self.streaming.hop + self.streaming.window if missing else 0
         zeros = np.zeros(max(length - len(mirrored.pending), 0), np.float32)
