@@ -14,7 +14,7 @@ from auricle.build.repository import config
 from auricle.build.repository.populate import Deployment, check_name, choose, populate
 from auricle.errors import RepositoryError
 from auricle.spec import Prompt, Rescorer, parse_choices
-from tests.build import tiny
+from tests.build import tiny, tiny_streaming
 
 pytestmark = pytest.mark.onnx
 
@@ -24,6 +24,12 @@ IN_PROCESS, BLS = Deployment(), Deployment(runner="bls")
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tiny.write_transducer(tmp_path_factory.mktemp("checkpoint"))
+    return load("icefall-transducer").build(Checkpoint(folder, "tiny"), Options())
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tiny_streaming.write_transducer(tmp_path_factory.mktemp("streaming"))
     return load("icefall-transducer").build(Checkpoint(folder, "tiny"), Options())
 
 
@@ -67,6 +73,31 @@ def test_an_encoder_behind_bls_is_a_model_of_its_own(built: Built, tmp_path: Pat
         "demo__encoder/warmup/80000",
     ]
     assert (tmp_path / "demo__encoder" / "warmup" / "16000").read_bytes() == b"\x80\x3e\0\0"
+
+
+def test_a_model_of_streams_is_one_of_its_own_kind(live: Built, tmp_path: Path) -> None:
+    populate(live, "live", tmp_path, IN_PROCESS)
+    value = config.parse((tmp_path / "live" / "config.pbtxt").read_text())
+    assert value.HasField("sequence_batching")
+    assert (tmp_path / "live" / "1" / "model.py").read_text().startswith(
+        "from auricle.serve.backend.streaming import TritonPythonModel"
+    )  # fmt: skip
+
+
+def test_an_encoder_of_streams_is_warmed_up_by_a_window(live: Built, tmp_path: Path) -> None:
+    populate(live, "live", tmp_path, BLS)
+    value = config.parse((tmp_path / "live__encoder" / "config.pbtxt").read_text())
+    assert live.spec.streaming is not None
+    (warm_up,) = value.model_warmup
+    assert {name: list(each.dims) for name, each in warm_up.inputs.items()} == {
+        "CHUNK": [live.spec.streaming.window],
+        "STATE": [live.spec.streaming.state_size],
+    }
+
+
+def test_streams_are_searched_greedily_and_in_one_run(live: Built) -> None:
+    choices = choose(live, IN_PROCESS)
+    assert (choices.decoding, choices.max_sub_batch) == ("greedy_search", 64)
 
 
 def test_an_encoder_is_never_in_both_places(built: Built, tmp_path: Path) -> None:

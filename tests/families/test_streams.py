@@ -17,6 +17,7 @@ pytestmark = pytest.mark.onnx
 HEAD_OUTPUTS = {
     "transducer": ["ENCODER_OUT"],
     "ctc": ["TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS"],
+    "ctc_attention": ["TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS", "ENCODER_OUT"],
 }
 NUM_WINDOWS = 6
 

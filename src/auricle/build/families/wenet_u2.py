@@ -4,7 +4,6 @@ https://github.com/wenet-e2e/wenet/blob/main/wenet/bin/export_onnx_gpu.py
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
@@ -17,9 +16,7 @@ from auricle.build.checkpoint.tokens import read_tokens
 from auricle.build.checkpoint.yaml_files import Value, number, read_yaml
 from auricle.build.export import wenet_streaming
 from auricle.build.export.adapt import Recipe
-from auricle.build.export.built_encoder import Encoder
 from auricle.build.export.encoder import build_encoder
-from auricle.build.export.graph import Graph
 from auricle.build.export.heads import NUM_TOP, CtcHead
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
@@ -51,15 +48,20 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     paths = [checkpoint.folder / name for name in names]
     encoder = read_graph(paths[0], "wenet_encoder", "wenet_streaming_encoder")
-    if is_streaming(encoder):
-        return _build_streaming(checkpoint, options, encoder)
     decoder = read_graph(paths[1], "wenet_decoder")
-    vocab_size = output_size(encoder, LOG_PROBS)
+    log_probs = LOG_PROBS
+    if is_streaming(encoder):
+        encoder, log_probs = wenet_streaming.with_log_probs(encoder), wenet_streaming.LOG_PROBS
+    vocab_size = output_size(encoder, log_probs)
     tokens = read_tokens(paths[2]).cut(vocab_size)
+    frontend = read_frontend(read_yaml(paths[3]))
+    waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     head = CtcHead(
-        min(NUM_TOP, vocab_size), tokens.blank_id, log_probs=LOG_PROBS, gives_encoder_out=True
+        min(NUM_TOP, vocab_size), tokens.blank_id, log_probs=log_probs, gives_encoder_out=True
     )
-    served = _serve(encoder, head, paths[3], options)
+    served = build_encoder(
+        at_precision(encoder, options.precision), Recipe(frontend, head), waveforms
+    )
     decoder = at_precision(decoder, options.precision)
     rescorer = adapt_rescorer(decoder)
     check = check_rescorer(decoder, rescorer, vocab_size)
@@ -78,32 +80,6 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         vocab_size=vocab_size,
         report=(served.seen, decoder.describe(), tokens.describe(), *served.report, check),
     )
-
-
-def _build_streaming(checkpoint: Checkpoint, options: Options, published: Graph) -> Built:
-    names = choose(list_files(checkpoint.folder), options)
-    paths = [checkpoint.folder / name for name in names]
-    encoder = wenet_streaming.with_log_probs(published)
-    vocab_size = output_size(encoder, wenet_streaming.LOG_PROBS)
-    tokens = read_tokens(paths[2]).cut(vocab_size)
-    head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id, log_probs=wenet_streaming.LOG_PROBS)
-    served = _serve(encoder, head, paths[3], options)
-    source = checkpoint.source(names)
-    return Built(
-        spec=state_facts("wenet_u2", "ctc", ("encoder",), served, tokens, source),
-        graphs={"encoder": served.model},
-        tokens=str(tokens),
-        joiner_dim=0,
-        vocab_size=vocab_size,
-        report=(served.seen, tokens.describe(), *served.report),
-    )
-
-
-def _serve(encoder: Graph, head: CtcHead, settings: Path, options: Options) -> Encoder:
-    frontend = read_frontend(read_yaml(settings))
-    waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
-    recipe = Recipe(frontend, head)
-    return build_encoder(at_precision(encoder, options.precision), recipe, waveforms)
 
 
 def read_frontend(settings: dict[str, Value]) -> Frontend:
