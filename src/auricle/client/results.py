@@ -37,12 +37,14 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Segment:
+    """endpoint: by what rule of the server it ended, or "finalize"; None by the end of its audio."""
+
     id: int
     start: float | None
     end: float | None
     text: str
     final: bool = True
-    endpoint: bool | None = None
+    endpoint: str | None = None
     tokens: tuple[Token, ...] = ()
     words: tuple[Word, ...] = ()
     nbest: tuple[Alternative, ...] = ()
