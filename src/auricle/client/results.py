@@ -37,7 +37,7 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Segment:
-    """endpoint: by what rule of the server it ended, or "finalize"; None by the end of its audio."""
+    """endpoint: the rule by which the server ended it, or "finalize"; None at the end."""
 
     id: int
     start: float | None
