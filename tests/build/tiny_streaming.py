@@ -21,6 +21,8 @@ WENET_WINDOW = 4 * CHUNK + 3
 WENET_DIM = 144  # as the shipped decoder reads it
 STATES = ("cached_key_0", "cached_nonlin_attn_0", "cached_conv1_0", "processed_lens")
 
+States = dict[str, tuple[int, tuple[int | str, ...]]]  # name -> element type, shape
+
 
 @dataclass(frozen=True)
 class Encoder:
@@ -40,10 +42,11 @@ class Encoder:
     mark: str = "new_"
 
 
-def write_transducer(folder: Path, encoder: Encoder = Encoder()) -> Path:
+def write_transducer(folder: Path, encoder: Encoder | onnx.ModelProto = Encoder()) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     stem = "epoch-30-avg-9-chunk-8-left-12.onnx"
-    onnx.save(make_encoder(encoder), folder / f"encoder-{stem}")
+    model = make_encoder(encoder) if isinstance(encoder, Encoder) else encoder
+    onnx.save(model, folder / f"encoder-{stem}")
     onnx.save(tiny.make_decoder(), folder / f"decoder-{stem}")
     onnx.save(tiny.make_joiner(), folder / f"joiner-{stem}")
     return tiny.write_tokens(folder)
@@ -64,7 +67,7 @@ def make_encoder(kind: Encoder) -> onnx.ModelProto:
         "cached_conv1_0": (kind.state_dtype, ("N", DIM, KERNEL)),
         "processed_lens": (kind.count_dtype, ("N",)),
     }
-    frames, following = _add_window(nodes, "x", {name: name for name in states}, kind.positions)
+    frames, following = add_window(nodes, "x", {name: name for name in states}, kind.positions)
     size = tiny.VOCAB_SIZE if kind.is_ctc else tiny.JOINER_DIM
     result = nodes.add("MatMul", frames, nodes.floats(tiny.weights(DIM, size)))
     output = "log_probs" if kind.is_ctc else "encoder_out"
@@ -109,7 +112,7 @@ def make_wenet_encoder(beam: int | None = 10, positions: int = 0) -> onnx.ModelP
         "processed_lens": nodes.add("Squeeze", "offset", nodes.ints([1])),
     }
     wide = nodes.add("Pad", "chunk_xs", nodes.ints([0, 0, 0, 0, WINDOW - WENET_WINDOW, 0]))
-    frames, following = _add_window(nodes, wide, caches, positions)
+    frames, following = add_window(nodes, wide, caches, positions)
     lens = nodes.add("Cast", "chunk_lens", to=TensorProto.FLOAT)
     share = nodes.add("Mul", lens, nodes.floats(1 / WENET_WINDOW))  # so that it matters
     frames = nodes.add("Mul", frames, nodes.add("Unsqueeze", share, nodes.ints([1, 2])))
@@ -160,7 +163,7 @@ def _add_wenet_outputs(nodes: Nodes, frames: str, beam: int | None) -> list[onnx
     ]
 
 
-def _add_window(
+def add_window(
     nodes: Nodes, x: str, states: Mapping[str, str], positions: int
 ) -> tuple[str, dict[str, str]]:
     """The frames [N, CHUNK, DIM] of x [N, WINDOW, 80], and the next states, all float.

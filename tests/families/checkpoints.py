@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto
 
-from tests.build import tiny, tiny_streaming
+from tests.build import tiny, tiny_stacked, tiny_streaming
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = ROOT / "tests" / "data" / "paraformer"
@@ -41,6 +41,14 @@ def write_uncounted_transducer(folder: Path) -> Path:
     return tiny_streaming.write_transducer(folder, encoder)
 
 
+def write_zipformer(folder: Path) -> Path:
+    return tiny_streaming.write_transducer(folder, tiny_stacked.make_zipformer())
+
+
+def write_lstm(folder: Path) -> Path:
+    return tiny_streaming.write_transducer(folder, tiny_stacked.make_lstm())
+
+
 def write_streaming_wenet(folder: Path) -> Path:
     _copy(ROOT / "assets" / "wenet-u2", folder, "decoder.onnx", "units.txt", "train.yaml")
     onnx.save(tiny_streaming.make_wenet_encoder(), folder / "encoder.onnx")
@@ -69,7 +77,9 @@ OFFLINE: dict[str, Callable[[Path], Path]] = {
 STREAMING: dict[str, Callable[[Path], Path]] = {
     "icefall_ctc-streaming": tiny_streaming.write_ctc,
     "icefall_transducer-streaming": tiny_streaming.write_transducer,
+    "icefall_transducer-lstm": write_lstm,
     "icefall_transducer-uncounted": write_uncounted_transducer,
+    "icefall_transducer-zipformer": write_zipformer,
     "wenet_u2-streaming": write_streaming_wenet,
 }
 WRITERS = OFFLINE | STREAMING
