@@ -52,7 +52,9 @@ ROOMS: dict[str, set[str]] = {
         "spec", "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
-    "gate": {"serve.backend", "serve.pipeline", "client", "audio", "spec", "errors"},
+    "gate": {
+        "serve.backend", "serve.streaming", "serve.runner", "client", "audio", "spec", "errors",
+    },
     "server": {"access", "spec", "wire", "errors"},
     "bucket": {"errors"},
     "doctor": {"access", "server", "errors"},

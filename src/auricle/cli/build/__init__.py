@@ -50,7 +50,7 @@ def run(  # noqa: PLR0913  # one parameter an option
     with find(known, Wish(checkpoint, lock, every, upstream)) as source:
         built = known.build(source, wanted)
         typer.echo("\n".join(built.report))
-        _check_mode(built, asked=streaming, is_compared=speech is not None)
+        _check_mode(built, asked=streaming)
         if speech:
             fp32 = build_plain(known, source, wanted)
             check_accuracy({"fp32": fp32, precision.value: built}, speech, max_wer_rise)
@@ -71,18 +71,13 @@ def _check_needs(precision: Precision, wer_set: Path | None, max_wer_rise: float
         )
 
 
-def _check_mode(built: "Built", *, asked: bool, is_compared: bool) -> None:
+def _check_mode(built: "Built", *, asked: bool) -> None:
     from auricle.errors import CheckpointError
 
     if asked and not built.spec.streaming:
         raise CheckpointError(
             "--streaming was asked for, but this checkpoint's encoder takes whole utterances; name "
             "a streaming export with --from, or leave --streaming out"
-        )
-    if built.spec.streaming and is_compared:
-        raise CheckpointError(
-            "--wer-set compares models of whole utterances so far, and this one hears streams; "
-            "leave it out, and score the model with `auricle stream --wavscp`"
         )
 
 
