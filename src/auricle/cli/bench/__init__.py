@@ -87,7 +87,10 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         float, typer.Option(min=1, help="Of each level; utterances that have begun are ended.")
     ] = 20.0,
     make_checkpoint: Annotated[
-        Path | None, typer.Option(help="Only write a 30 M random transducer to this folder.")
+        Path | None,
+        typer.Option(
+            help="Only write a 30 M random transducer to this folder, for streams with --streaming."
+        ),
     ] = None,
 ) -> None:
     """Measure a running server with real audio; every transcript is checked."""
@@ -99,7 +102,8 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
 
     waveforms = _read_audio(files or [], wavscp, sample_rate)
     if make_checkpoint:
-        _make_checkpoint(make_checkpoint, list(waveforms.values()), sample_rate, seed)
+        features = _features(list(waveforms.values())[:CALIBRATION_UTTERANCES], sample_rate)
+        _make_checkpoint(make_checkpoint, features, seed, streaming=streaming)
         return
     if seconds:
         waveforms = workload.mix(waveforms, _parse_mix(seconds, mixes, seed), sample_rate)
@@ -202,12 +206,11 @@ def _gauge(checkpoint: Path, plan: "Plan") -> "Gauge":
 
 
 def _make_checkpoint(
-    folder: Path, waveforms: Sequence["Waveform"], sample_rate: int, seed: int
+    folder: Path, features: list["NDArray[np.float32]"], seed: int, *, streaming: bool
 ) -> None:
     from auricle.build import random_checkpoint
 
-    features = _features(waveforms[:CALIBRATION_UTTERANCES], sample_rate)
-    random_checkpoint.write(folder, features, seed=seed)
+    random_checkpoint.write(folder, features, seed=seed, streaming=streaming)
     typer.echo(f"wrote a transducer of random weights to {folder}")
 
 
