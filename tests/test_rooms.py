@@ -33,12 +33,16 @@ ROOMS: dict[str, set[str]] = {
     "serve.planning": {"serve.options", "serve.runner", "spec"},
     "serve.searches": {"serve.runner", "serve.decode", "spec", "errors"},
     "serve.stream_searches": {
-        "serve.searches", "serve.runner", "serve.decode", "spec", "errors",
+        "serve.planning", "serve.searches", "serve.runner", "serve.decode", "spec", "errors",
     },
     "serve.framing": {"serve.planning", "spec"},
     "serve.segments": {"serve.decode"},
-    "serve.streaming": {
+    "serve.stream": {
         "serve.decode", "serve.framing", "serve.planning", "serve.runner", "serve.segments",
+        "serve.stream_searches", "serve.tokens",
+    },
+    "serve.streaming": {
+        "serve.decode", "serve.framing", "serve.runner", "serve.segments", "serve.stream",
         "serve.stream_searches", "serve.tokens", "spec",
     },
     "serve.hotwords": {"serve.options", "serve.runner", "serve.spelling", "spec", "errors"},
@@ -48,8 +52,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "serve.backend": {
         "serve.decode", "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning",
-        "serve.runner", "serve.segments", "serve.spelling", "serve.streaming", "serve.tokens",
-        "spec", "wire", "errors",
+        "serve.runner", "serve.segments", "serve.spelling", "serve.stream", "serve.streaming",
+        "serve.tokens", "spec", "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {
@@ -68,6 +72,7 @@ THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "huggingface_hub": {"build.checkpoint"},
     "triton_python_backend_utils": {"serve.backend", "server"},
     "kaldialign": {"client"},
+    "sounddevice": {"client"},
     "boto3": {"bucket"},
     "botocore": {"bucket"},
     "s3transfer": {"bucket"},

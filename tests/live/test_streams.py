@@ -16,7 +16,8 @@ from tritonclient.utils import InferenceServerException
 
 from auricle.audio import Waveform
 from auricle.serve.backend.local import load_streaming_pipeline
-from auricle.serve.streaming import Chunk, StreamingPipeline
+from auricle.serve.stream import Chunk
+from auricle.serve.streaming import StreamingPipeline
 from auricle.server import Server
 from auricle.spec import Choices
 from tests.live.conftest import StartServer

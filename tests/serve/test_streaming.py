@@ -9,14 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.errors import RepositoryError
+from auricle.serve.decode import ctc, prefix_beam
 from auricle.serve.decode.endpoint import Rules
 from auricle.serve.framing import TAIL_FRAMES
 from auricle.serve.planning import Waveform
 from auricle.serve.runner import Tensors
 from auricle.serve.segments import Segment
-from auricle.serve.streaming import Chunk, Partial, Stream, StreamingPipeline
+from auricle.serve.stream import Chunk, Partial, Stream
+from auricle.serve.streaming import StreamingPipeline
 from auricle.serve.tokens import TokenTable
-from auricle.spec import Choices, PipelineSpec, Source, Streaming
+from auricle.spec import Choices, Decoding, PipelineSpec, Source, Streaming
 from tests.conftest import FakeRunner
 
 SYMBOLS = ["<blk>"] + [f"▁{chr(ord('a') + index)}" for index in range(25)]
@@ -37,6 +39,9 @@ SPEC = PipelineSpec(
     streaming=Streaming(window=120, hop=HOP, reflected=12, state_size=2, num_frames=4),
 )
 RULES = Rules(rule1=0.4, rule2=0.2, rule3=1.5)
+LOG_PROBS = np.log(np.array([0.55, 0.4], np.float32))  # of a frame's best label and its second
+DECODINGS: tuple[Decoding, ...] = ("greedy_search", "prefix_beam_search")
+ALL_DECODINGS = pytest.mark.parametrize("decoding", DECODINGS)
 
 
 def hear(batch: Tensors) -> Tensors:
@@ -49,9 +54,9 @@ def hear(batch: Tensors) -> Tensors:
     ids[sums == 0] = 0  # silence says nothing
     new_state = np.stack([(31 * state[:, 0] + sums @ [1, 2, 3, 4]) % 89, state[:, 1] + 1], axis=1)
     return {
-        "TOPK_IDS": ids.astype(np.int32),
-        "TOPK_LOG_PROBS": -heard[..., None].astype(np.float32),
-        "BLANK_LOG_PROBS": np.zeros(sums.shape, np.float32),
+        "TOPK_IDS": np.concatenate([ids, np.where(ids == 7, 8, 7)], axis=2).astype(np.int32),
+        "TOPK_LOG_PROBS": np.broadcast_to(LOG_PROBS, (*sums.shape, 2)),
+        "BLANK_LOG_PROBS": np.where(ids[..., 0] == 0, *LOG_PROBS[:, None, None]),
         "NEW_STATE": new_state.astype(np.float32),
     }
 
@@ -89,44 +94,56 @@ def finals(partials: Sequence[Partial]) -> list[Segment]:
 
 @st.composite
 def streams(draw: st.DrawFn) -> tuple[Waveform, list[Chunk]]:
-    waveform = noise(draw(st.integers(0, 3000)), draw(st.integers(0, 99)))
-    for start in draw(st.lists(st.integers(0, 2900), max_size=3)):
+    waveform = noise(draw(st.integers(0, 1600)), draw(st.integers(0, 99)))
+    for start in draw(st.lists(st.integers(0, 1500), max_size=2)):
         waveform[start : start + 500] = 0
-    points = draw(st.lists(st.integers(0, len(waveform)), max_size=8))
+    points = draw(st.lists(st.integers(0, len(waveform)), max_size=6))
     return waveform, cut(waveform, points)
 
 
-@given(streams())
+@ALL_DECODINGS
+@settings(max_examples=30, deadline=None)
+@given(cut_stream=streams())
 def test_any_chunking_gives_the_same_text_as_one_chunk(
-    cut_stream: tuple[Waveform, list[Chunk]],
+    decoding: Decoding, cut_stream: tuple[Waveform, list[Chunk]]
 ) -> None:
     waveform, chunks = cut_stream
-    pipeline = make()
+    pipeline = make(choices=Choices(decoding=decoding))
     (whole,) = listen(pipeline, cut(waveform, []))
     partials = listen(pipeline, chunks)
     assert partials[-1].text == whole.text
     assert finals(partials) == finals([whole])
 
 
-@given(streams())
+@ALL_DECODINGS
+@settings(max_examples=30, deadline=None)
+@given(cut_stream=streams())
 def test_any_chunking_gives_the_same_segments_with_endpoints(
-    cut_stream: tuple[Waveform, list[Chunk]],
+    decoding: Decoding, cut_stream: tuple[Waveform, list[Chunk]]
 ) -> None:
     waveform, chunks = cut_stream
-    pipeline = make()
+    pipeline = make(choices=Choices(decoding=decoding))
     whole = listen(pipeline, cut(waveform, []), pipeline.start(RULES))
     assert finals(listen(pipeline, chunks, pipeline.start(RULES))) == finals(whole)
 
 
-@settings(deadline=None)
-@given(st.lists(streams(), min_size=2, max_size=5), st.sampled_from([1, 2, 16]), st.randoms())
+@settings(max_examples=30, deadline=None)
+@given(
+    cut_streams=st.lists(streams(), min_size=2, max_size=5),
+    max_sub_batch=st.sampled_from([1, 2, 16]),
+    random=st.randoms(),
+)
+@ALL_DECODINGS
 def test_streams_in_any_company_say_what_they_say_alone(
-    cut_streams: list[tuple[Waveform, list[Chunk]]], max_sub_batch: int, random: Random
+    decoding: Decoding,
+    cut_streams: list[tuple[Waveform, list[Chunk]]],
+    max_sub_batch: int,
+    random: Random,
 ) -> None:
-    pipeline = make(choices=Choices(max_sub_batch=max_sub_batch))
-    alone = [listen(pipeline, chunks) for _, chunks in cut_streams]
+    pipeline = make(choices=Choices(max_sub_batch=max_sub_batch, decoding=decoding))
+    alone = [listen(pipeline, chunks, pipeline.start(RULES)) for _, chunks in cut_streams]
     together: list[list[Partial]] = [[] for _ in cut_streams]
-    held = [pipeline.start() for _ in cut_streams]
+    held = [pipeline.start(RULES) for _ in cut_streams]
     waiting = [list(chunks) for _, chunks in cut_streams]
     while rows := [row for row, chunks in enumerate(waiting) if chunks]:
         rows = sorted(random.sample(rows, random.randint(1, len(rows))))
@@ -152,12 +169,14 @@ def test_endpoints_cut_the_text_and_change_no_word(
     assert " ".join(filter(None, texts)) == whole.text
 
 
-@given(streams())
+@ALL_DECODINGS
+@settings(max_examples=30, deadline=None)
+@given(cut_stream=streams())
 def test_segments_lie_end_to_end_over_the_whole_stream(
-    cut_stream: tuple[Waveform, list[Chunk]],
+    decoding: Decoding, cut_stream: tuple[Waveform, list[Chunk]]
 ) -> None:
     waveform, chunks = cut_stream
-    pipeline = make()
+    pipeline = make(choices=Choices(decoding=decoding))
     segments = finals(listen(pipeline, chunks, pipeline.start(RULES)))
     assert [segment.id for segment in segments] == list(range(len(segments)))
     bounds = [0.0, *(segment.end for segment in segments)]
@@ -167,12 +186,59 @@ def test_segments_lie_end_to_end_over_the_whole_stream(
 
 
 @given(streams())
-def test_a_text_only_grows_and_its_deltas_are_the_text(
+def test_all_of_a_best_path_is_stable(cut_stream: tuple[Waveform, list[Chunk]]) -> None:
+    for partial in listen(make(), cut_stream[1]):
+        assert partial.stable == partial.text
+
+
+@ALL_DECODINGS
+@settings(max_examples=30, deadline=None)
+@given(cut_stream=streams())
+def test_what_is_stable_only_grows_and_its_deltas_are_the_text(
+    decoding: Decoding, cut_stream: tuple[Waveform, list[Chunk]]
+) -> None:
+    pipeline = make(choices=Choices(decoding=decoding))
+    partials = listen(pipeline, cut_stream[1], pipeline.start(RULES))
+    stable = ""
+    for partial in partials:
+        stable += partial.delta
+        assert partial.stable == stable
+        assert partial.text.startswith(stable)
+    assert stable == partials[-1].text
+    assert [partial.is_final for partial in partials] == [False] * (len(partials) - 1) + [True]
+
+
+@settings(max_examples=30, deadline=None)
+@given(cut_stream=streams())
+def test_a_segment_is_searched_again_when_it_ends(
     cut_stream: tuple[Waveform, list[Chunk]],
 ) -> None:
-    partials = listen(make(), cut_stream[1])
-    assert "".join(partial.delta for partial in partials) == partials[-1].text
-    assert [partial.is_final for partial in partials] == [False] * (len(partials) - 1) + [True]
+    outputs: list[Tensors] = []
+
+    def remember(batch: Tensors) -> Tensors:
+        outputs.append(hear(batch))
+        return outputs[-1]
+
+    runner = FakeRunner({"encoder": remember})
+    pipeline = make(runner, Choices(decoding="prefix_beam_search", beam=3))
+    segments = finals(listen(pipeline, cut_stream[1], pipeline.start(RULES)))
+    names = ("TOPK_IDS", "TOPK_LOG_PROBS", "BLANK_LOG_PROBS")
+    bounds = [round(segment.start * SAMPLE_RATE / HOP) for segment in segments]
+    for segment, start, end in zip(segments, bounds, [*bounds[1:], len(outputs)], strict=True):
+        columns = (
+            [np.concatenate([each[name] for each in outputs[start:end]], axis=1) for name in names]
+            if start < end
+            else []
+        )
+        if not columns:
+            assert segment.hypothesis.ids == []
+            continue
+        lens = np.array([columns[0].shape[1]], np.int32)
+        (nbest,) = prefix_beam.search(ctc.Emissions(*columns, lens, 0), beam=3)  # type: ignore[call-arg, arg-type]
+        assert segment.hypothesis.ids == nbest[0].ids
+        assert segment.hypothesis.score == nbest[0].score
+        frames = segment.hypothesis.frames or []
+        assert all(4 * start <= frame < 4 * end for frame in frames)
 
 
 @given(st.integers(0, 2000), st.integers(0, 2000))
@@ -264,5 +330,6 @@ def test_a_stream_of_silence_ends_its_segments_too() -> None:
 
 
 def test_a_decoding_that_no_stream_has_is_refused() -> None:
-    with pytest.raises(RepositoryError, match="decodes streams by greedy_search"):
-        make(choices=Choices(decoding="prefix_beam_search"))
+    spec = dataclasses.replace(SPEC, head="cif")
+    with pytest.raises(RepositoryError, match="decodes streams by nothing"):
+        StreamingPipeline(spec, Choices(), FakeRunner({}), TokenTable(SYMBOLS, "bpe", 0.01))

@@ -23,16 +23,17 @@ class Segment:
 
     def extend(self, added: Hypothesis, first_frame: float, end: float) -> "Segment":
         """With the tokens of a window that begins at first_frame and ends at second end."""
-        known = self.hypothesis
+        known, moved = self.hypothesis, added.moved(first_frame)
         hypothesis = Hypothesis(
-            known.ids + added.ids,
-            _all(known.frames) + [first_frame + frame for frame in _all(added.frames)],
-            _all(known.log_probs) + _all(added.log_probs),
+            known.ids + moved.ids,
+            _all(known.frames) + _all(moved.frames),
+            _all(known.log_probs) + _all(moved.log_probs),
         )
         return dataclasses.replace(self, hypothesis=hypothesis, end=end)
 
-    def close(self, end: float, endpoint: Endpoint | None) -> "Segment":
-        return dataclasses.replace(self, end=end, is_final=True, endpoint=endpoint)
+    def close(self, hypothesis: Hypothesis, endpoint: Endpoint | None) -> "Segment":
+        """hypothesis: the last word on it."""
+        return dataclasses.replace(self, hypothesis=hypothesis, is_final=True, endpoint=endpoint)
 
     def following(self) -> "Segment":
         return Segment(self.id + 1, self.end, self.end)

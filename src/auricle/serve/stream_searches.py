@@ -1,5 +1,6 @@
 """How the outputs of a streaming encoder continue the hypotheses of many streams at once."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -8,11 +9,20 @@ import numpy as np
 from auricle.errors import RepositoryError
 from auricle.serve.decode import ctc, transducer
 from auricle.serve.decode.hypothesis import Hypothesis
+from auricle.serve.planning import stack
 from auricle.serve.runner import Runner, Tensors
-from auricle.serve.searches import create_networks
+from auricle.serve.searches import create_networks, create_searches
 from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
 
 Memory = tuple[int, ...]  # what a search must know of a stream's frames so far
+
+
+MAX_SECONDS = 300.0  # of a segment: what a stream keeps is bounded
+MAX_SECONDS_TWICE = 30.0  # of one that is searched again when it ends, at once and whole
+
+
+def _never(_memory: Memory) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -21,10 +31,19 @@ class StreamSearch:
 
     advance: the outputs of a window and the memories of N streams -> what the window adds to each,
         dated from its first frame, and the memories behind it.
+    max_seconds: of a segment.
+    is_amid_token: whether a segment that ended behind this memory would cut a token in two.
+    finish: the outputs of some segments that end, each [1, T, ...] with OUT_LENS -> their
+        hypotheses, dated from the first frame; None where what advance found is the last word.
+    reads: the outputs that it reads.
     """
 
     start: Memory
     advance: Callable[[Tensors, Sequence[Memory]], tuple[list[Hypothesis], list[Memory]]]
+    max_seconds: float = MAX_SECONDS
+    is_amid_token: Callable[[Memory], bool] = _never
+    finish: Callable[[Sequence[Tensors]], list[Hypothesis]] | None = None
+    reads: tuple[str, ...] = ()
 
 
 def create_stream_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
@@ -67,9 +86,34 @@ def _ctc_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> Strea
     return StreamSearch((ctc.NO_LABEL,), advance)
 
 
+def _searched_twice(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
+    """The best path at once, and the search that was chosen when a segment ends."""
+    search = create_searches(spec, choices, runner)[choices.decoding]
+
+    def finish(segments: Sequence[Tensors]) -> list[Hypothesis]:
+        return search(stack(segments))
+
+    def is_amid_token(memory: Memory) -> bool:
+        return memory[0] not in (spec.blank_id, ctc.NO_LABEL)
+
+    reads: tuple[str, ...] = ("TOPK_IDS", "TOPK_LOG_PROBS", "BLANK_LOG_PROBS")
+    if choices.decoding == "attention_rescoring":
+        reads += ("ENCODER_OUT",)
+    return dataclasses.replace(
+        _ctc_search(spec, choices, runner),
+        max_seconds=MAX_SECONDS_TWICE,
+        is_amid_token=is_amid_token,
+        finish=finish,
+        reads=reads,
+    )
+
+
 Create = Callable[[PipelineSpec, Choices, Runner], StreamSearch]
 STREAM_SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
     ("ctc", "greedy_search"): _ctc_search,
+    ("ctc", "prefix_beam_search"): _searched_twice,
     ("ctc_attention", "greedy_search"): _ctc_search,
+    ("ctc_attention", "prefix_beam_search"): _searched_twice,
+    ("ctc_attention", "attention_rescoring"): _searched_twice,
 }

@@ -5,75 +5,21 @@ then ends what is to end. Nothing depends on how a stream was cut into chunks, n
 """
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from auricle.serve.decode.endpoint import Rules, find_endpoint
+from auricle.serve.decode.endpoint import NEVER, RuleName, Rules, find_endpoint
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.framing import Backlog, Framing
-from auricle.serve.planning import Waveform
 from auricle.serve.runner import Array, Runner, Tensors
 from auricle.serve.segments import Endpoint, Segment
-from auricle.serve.stream_searches import Memory, create_stream_search
-from auricle.serve.tokens import GrowingText, TokenTable
+from auricle.serve.stream import Chunk, Partial, Stream
+from auricle.serve.stream_searches import create_stream_search
+from auricle.serve.tokens import TokenTable
 from auricle.spec import Choices, PipelineSpec
 
-MAX_SEGMENT_SECONDS = 300.0  # without endpointing, too: what a stream keeps is bounded
-NO_ENDPOINTS = Rules(float("inf"), float("inf"), MAX_SEGMENT_SECONDS)
-
-
-@dataclass(frozen=True, eq=False)
-class Stream:
-    """What is known of one caller's audio between two chunks.
-
-    state: float32 [S], the encoder's; None before the first window.
-    origin: samples of the caller before those that this state has seen or will see.
-    closed: segments that no partial has told yet.
-    """
-
-    memory: Memory
-    rules: Rules = NO_ENDPOINTS
-    backlog: Backlog = field(default_factory=Backlog)
-    state: Array | None = None
-    origin: int = 0
-    text: GrowingText = field(default_factory=GrowingText)
-    segment: Segment = field(default_factory=Segment)
-    closed: tuple[Segment, ...] = ()
-
-    @property
-    def num_samples(self) -> int:
-        return self.origin + self.backlog.num_samples
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """samples: float32 [num_samples], 0 or more.
-
-    is_last: the stream ends behind them.  finalizes: the segment does, and the stream goes on.
-    """
-
-    samples: Waveform
-    is_last: bool = False
-    finalizes: bool = False
-
-
-@dataclass(frozen=True)
-class Partial:
-    """What a stream says after a chunk.
-
-    text: of the whole stream, of which nothing will change; more may follow.
-    delta: what this chunk added to it.
-    segments: those that the chunk ended, and the open one unless the stream ended.
-    seconds: of audio so far.
-    """
-
-    text: str
-    delta: str
-    segments: tuple[Segment, ...]
-    seconds: float
-    is_final: bool
+PATIENCE_S = 5.0  # for a segment that is long enough to end, to end between two tokens
 
 
 class StreamingPipeline:
@@ -91,8 +37,8 @@ class StreamingPipeline:
         self.framing = Framing(spec.streaming, spec.sample_rate)
         self.search = create_stream_search(spec, choices, runner)
 
-    def start(self, rules: Rules = NO_ENDPOINTS) -> Stream:
-        """A stream before its first chunk."""
+    def start(self, rules: Rules = NEVER) -> Stream:
+        """A stream before its first chunk; rules: by which its segments end."""
         return Stream(self.search.start, rules)
 
     def step(
@@ -104,7 +50,7 @@ class StreamingPipeline:
             advanced = self._advance([behind[row] for row in ready])
             for row, stream in zip(ready, advanced, strict=True):
                 behind[row] = stream
-        ended = list(map(self._end, behind, chunks))
+        ended = self._end(behind, chunks)
         partials = list(map(self._tell, streams, ended, chunks))
         return [dataclasses.replace(stream, closed=()) for stream in ended], partials
 
@@ -118,15 +64,18 @@ class StreamingPipeline:
         return self.framing.is_ready(stream.backlog)
 
     def _advance(self, streams: Sequence[Stream]) -> list[Stream]:
-        """Each stream behind its next window."""
+        """Each stream behind its next window; the segments that a rule ends, end."""
         outputs = self._encode(streams)
         found, memories = self.search.advance(outputs, [stream.memory for stream in streams])
-        states = outputs["NEW_STATE"]
-        return [
-            # a copy: a row of a batch would keep the whole batch in memory
-            self._extend(dataclasses.replace(stream, state=state.copy(), memory=memory), added)
-            for stream, state, memory, added in zip(streams, states, memories, found, strict=True)
-        ]
+        advanced = []
+        for row, stream in enumerate(streams):
+            # copies: a row of a batch would keep the whole batch in memory
+            kept = {name: outputs[name][row].copy() for name in self.search.reads}
+            state = outputs["NEW_STATE"][row].copy()
+            moved = dataclasses.replace(stream, state=state, memory=memories[row])
+            advanced.append(self._extend(moved, found[row], kept))
+        rules = {row: self._find_endpoint(stream) for row, stream in enumerate(advanced)}
+        return self._close(advanced, {row: rule for row, rule in rules.items() if rule})
 
     def _encode(self, streams: Sequence[Stream]) -> Tensors:
         size = self.choices.max_sub_batch
@@ -143,59 +92,116 @@ class StreamingPipeline:
         windows = [self.framing.window(stream.backlog) for stream in streams]
         return {"CHUNK": np.stack(windows), "STATE": np.stack(states)}
 
-    def _extend(self, stream: Stream, added: Hypothesis) -> Stream:
-        """With the tokens of a window, which is passed; its segment ends if a rule says so."""
+    def _extend(self, stream: Stream, added: Hypothesis, kept: Tensors) -> Stream:
+        """Behind its window, with what that window added."""
         first_frame = self._seconds(stream) / self.spec.seconds_per_frame
         passed = dataclasses.replace(stream, backlog=self.framing.advance(stream.backlog))
         heard = min(self._seconds(passed), stream.num_samples / self.spec.sample_rate)
-        segment = stream.segment.extend(added, first_frame, heard)
         text = self.tokens.grow(stream.text, added.ids)
-        extended = dataclasses.replace(passed, segment=segment, text=text)
-        rule = find_endpoint(
-            stream.rules,
-            segment.end - segment.start,
-            segment.end - self._speech_end(segment),
-            has_speech=bool(segment.hypothesis.ids),
+        return dataclasses.replace(
+            passed,
+            segment=stream.segment.extend(added, first_frame, heard),
+            text=text,
+            stable=stream.stable if self.search.finish else text,
+            kept=(*stream.kept, kept) if self.search.finish else (),
         )
-        return self._close(extended, segment.end, rule) if rule else extended
 
     def _seconds(self, stream: Stream) -> float:
         """Of the stream that lie behind the encoder."""
         passed = stream.backlog.num_windows * self.facts.hop
         return (stream.origin + passed) / self.spec.sample_rate
 
+    def _find_endpoint(self, stream: Stream) -> RuleName | None:
+        """Without rules, too, a segment ends where it gets too long to keep."""
+        segment = stream.segment
+        seconds = segment.end - segment.start
+        silence = segment.end - self._speech_end(segment)
+        longest = min(stream.rules.rule3, self.search.max_seconds)
+        bounded = dataclasses.replace(stream.rules, rule3=longest)
+        rule = find_endpoint(bounded, seconds, silence, has_speech=bool(segment.hypothesis.ids))
+        is_amid = self.search.is_amid_token(stream.memory) and seconds < longest + PATIENCE_S
+        return None if rule == "rule3" and is_amid else rule
+
     def _speech_end(self, segment: Segment) -> float:
         """The second behind the last token, or the segment's start."""
         frames = segment.hypothesis.frames
         return (frames[-1] + 1) * self.spec.seconds_per_frame if frames else segment.start
 
-    def _end(self, stream: Stream, chunk: Chunk) -> Stream:
-        """Behind a forced end, the stream goes on as a new one would, but for its times."""
-        if not (chunk.is_last or chunk.finalizes):
-            return stream
-        seconds = stream.num_samples / self.spec.sample_rate
-        closed = self._close(stream, seconds, None if chunk.is_last else "finalize")
+    def _end(self, streams: Sequence[Stream], chunks: Sequence[Chunk]) -> list[Stream]:
+        """Behind a forced end, a stream goes on as a new one would, but for its times."""
+        ended = list(streams)
+        closing: dict[int, Endpoint | None] = {}
+        for row, (stream, chunk) in enumerate(zip(streams, chunks, strict=True)):
+            if chunk.is_last or chunk.finalizes:
+                closing[row] = None if chunk.is_last else "finalize"
+                seconds = stream.num_samples / self.spec.sample_rate
+                segment = dataclasses.replace(stream.segment, end=seconds)
+                ended[row] = dataclasses.replace(stream, segment=segment)
+        closed = self._close(ended, closing)
+        return [self._restart(each) if row in closing else each for row, each in enumerate(closed)]
+
+    def _restart(self, stream: Stream) -> Stream:
+        text = self.tokens.pause(stream.text)
         return dataclasses.replace(
-            closed,
+            stream,
             memory=self.search.start,
             backlog=Backlog(),
             state=None,
             origin=stream.num_samples,
-            text=self.tokens.pause(closed.text),
+            text=text,
+            stable=text,
         )
 
-    def _close(self, stream: Stream, seconds: float, endpoint: Endpoint | None) -> Stream:
-        closed = stream.segment.close(seconds, endpoint)
-        return dataclasses.replace(
-            stream, segment=closed.following(), closed=(*stream.closed, closed)
-        )
+    def _close(
+        self, streams: Sequence[Stream], closing: Mapping[int, Endpoint | None]
+    ) -> list[Stream]:
+        """The streams with the open segments of some closed, by row."""
+        behind = list(streams)
+        finals = self._finish([streams[row] for row in closing])
+        for (row, endpoint), final in zip(closing.items(), finals, strict=True):
+            stream = streams[row]
+            closed = stream.segment.close(final, endpoint)
+            text = self.tokens.grow(stream.stable, final.ids) if self.search.finish else stream.text
+            behind[row] = dataclasses.replace(
+                stream,
+                segment=closed.following(),
+                closed=(*stream.closed, closed),
+                text=text,
+                stable=text,
+                kept=(),
+            )
+        return behind
+
+    def _finish(self, streams: Sequence[Stream]) -> list[Hypothesis]:
+        """The last word on the open segment of each, all at once."""
+        finals = [stream.segment.hypothesis for stream in streams]
+        rows = [row for row, stream in enumerate(streams) if stream.kept]
+        if not (self.search.finish and rows):
+            return finals
+        found = self.search.finish([_join(streams[row].kept) for row in rows])
+        for row, hypothesis in zip(rows, found, strict=True):
+            stream = streams[row]
+            passed = stream.backlog.num_windows - len(stream.kept)
+            start = (stream.origin + passed * self.facts.hop) / self.spec.sample_rate
+            finals[row] = hypothesis.moved(start / self.spec.seconds_per_frame)
+        return finals
 
     def _tell(self, before: Stream, stream: Stream, chunk: Chunk) -> Partial:
-        text = stream.text.text
+        stable = stream.stable.text
         return Partial(
-            text=text,
-            delta=text[len(before.text.text) :],
+            text=stream.text.text,
+            stable=stable,
+            delta=stable[len(before.stable.text) :],
             segments=stream.closed if chunk.is_last else (*stream.closed, stream.segment),
             seconds=stream.num_samples / self.spec.sample_rate,
             is_final=chunk.is_last,
         )
+
+
+def _join(windows: Sequence[Tensors]) -> Tensors:
+    """The outputs of many windows [T, ...] as those of one utterance [1, sum of T, ...]."""
+    joined: dict[str, Array] = {
+        name: np.concatenate([each[name] for each in windows])[None] for name in windows[0]
+    }
+    num_frames = next(iter(joined.values())).shape[1]
+    return joined | {"OUT_LENS": np.array([num_frames], np.int32)}

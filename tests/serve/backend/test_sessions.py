@@ -7,9 +7,9 @@ from auricle.errors import InvalidRequestError
 from auricle.serve.backend.outcomes import CancelledRequestError, StreamOutcome, UnfitRequestError
 from auricle.serve.backend.sessions import Place, Sessions, Visit, take_turns
 from auricle.serve.backend.stream_table import StreamTable
-from auricle.serve.decode.endpoint import Rules
+from auricle.serve.decode.endpoint import NEVER, Rules
 from auricle.serve.runner import Tensors
-from auricle.serve.streaming import NO_ENDPOINTS, Chunk
+from auricle.serve.stream import Chunk
 from tests.conftest import FakeRunner
 from tests.serve.test_streaming import SAMPLE_RATE, hear, make, noise
 
@@ -17,7 +17,7 @@ UNFIT = UnfitRequestError("amplitude", "too loud")
 
 
 def open_sessions(encoder: Callable[[Tensors], Tensors] = hear) -> Sessions:
-    return Sessions(make(FakeRunner({"encoder": encoder})), StreamTable(35), NO_ENDPOINTS)
+    return Sessions(make(FakeRunner({"encoder": encoder})), StreamTable(35), NEVER)
 
 
 def send(
@@ -122,9 +122,7 @@ def test_only_the_stream_at_which_the_server_fails_is_lost() -> None:
 
 def test_rules_are_the_model_s_until_a_chunk_asks_for_others() -> None:
     sessions = open_sessions()
-    assert sessions.admit(Place(5, is_first=True), Chunk(noise(1)), None).stream.rules == (
-        NO_ENDPOINTS
-    )
+    assert sessions.admit(Place(5, is_first=True), Chunk(noise(1)), None).stream.rules == (NEVER)
     send(sessions, Place(5, is_first=True))
     send(sessions, Place(5), rules=Rules(rule2=0.5))
     assert sessions.admit(Place(5), Chunk(noise(1)), None).stream.rules == Rules(rule2=0.5)

@@ -3,8 +3,7 @@ import pytest
 from auricle.errors import InvalidRequestError
 from auricle.serve.backend.parameters import Value
 from auricle.serve.backend.stream_parameters import StreamMenu
-from auricle.serve.decode.endpoint import Rules
-from auricle.serve.streaming import MAX_SEGMENT_SECONDS, NO_ENDPOINTS
+from auricle.serve.decode.endpoint import NEVER, Rules
 
 MENU = StreamMenu(16000, Rules(rule1=3.0, rule2=0.8, rule3=15.0))
 
@@ -29,18 +28,12 @@ def test_yes_gives_the_rules_of_the_model() -> None:
 
 
 def test_no_turns_endpoints_off() -> None:
-    assert MENU.read({"asr_endpoint": False}).rules == NO_ENDPOINTS
+    assert MENU.read({"asr_endpoint": False}).rules == NEVER
 
 
 def test_a_caller_s_thresholds_stand_over_those_of_the_model() -> None:
     rules = MENU.read({"asr_endpoint": '{"rule2": 0.5, "rule3": 30}'}).rules
     assert rules == Rules(rule1=3.0, rule2=0.5, rule3=30.0)
-
-
-def test_no_caller_makes_a_segment_longer_than_a_stream_may_keep() -> None:
-    rules = MENU.read({"asr_endpoint": '{"rule3": 1e9}'}).rules
-    assert rules is not None
-    assert rules.rule3 == MAX_SEGMENT_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import pytest
 from auricle.errors import InvalidRequestError
 from auricle.serve.backend import stream_table
 from auricle.serve.backend.stream_table import StreamTable
-from auricle.serve.streaming import Stream
+from auricle.serve.stream import Stream
 
 
 class Clock:

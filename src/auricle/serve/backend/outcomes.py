@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from auricle.errors import AuricleError, BusyError, InvalidRequestError
-from auricle.serve.streaming import Partial
+from auricle.serve.stream import Partial
 from auricle.serve.tokens import Transcript
 
 Unfit = Literal[

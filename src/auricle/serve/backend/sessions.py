@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from auricle.serve.backend.outcomes import CancelledRequestError, StreamOutcome
 from auricle.serve.backend.stream_table import StreamId, StreamTable
 from auricle.serve.decode.endpoint import Rules
-from auricle.serve.streaming import Chunk, Partial, Stream, StreamingPipeline
+from auricle.serve.stream import Chunk, Partial, Stream
+from auricle.serve.streaming import StreamingPipeline
 
 LOGGER = logging.getLogger(__name__)
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from auricle import wire
 from auricle.serve.backend.outcomes import UnfitRequestError
 from auricle.serve.backend.parameters import Value, check_names, check_sample_rate
-from auricle.serve.decode.endpoint import Rules
-from auricle.serve.streaming import NO_ENDPOINTS
+from auricle.serve.decode.endpoint import NEVER, Rules
 
 KNOWN = (wire.SAMPLE_RATE, wire.ASR_ENDPOINT, wire.ASR_FINALIZE)
 YES, NO = (
@@ -54,7 +53,7 @@ class StreamMenu:
             return None
         wanted = _read_bool(asked)
         if wanted is not None:
-            return self.rules if wanted else NO_ENDPOINTS
+            return self.rules if wanted else NEVER
         seconds = _read_seconds(asked)
         if seconds is None:
             raise UnfitRequestError(
@@ -62,8 +61,7 @@ class StreamMenu:
                 f"{wire.ASR_ENDPOINT} is {asked!r}; give true, false, or a JSON object with "
                 f"seconds above 0 for some of {', '.join(RULES)}",
             )
-        rules = dataclasses.replace(self.rules, **seconds)
-        return dataclasses.replace(rules, rule3=min(rules.rule3, NO_ENDPOINTS.rule3))
+        return dataclasses.replace(self.rules, **seconds)
 
 
 def _read_bool(asked: Value) -> bool | None:

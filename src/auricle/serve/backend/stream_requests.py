@@ -15,7 +15,7 @@ from auricle.serve.backend.requests import (
 from auricle.serve.backend.sessions import Place
 from auricle.serve.backend.stream_parameters import StreamMenu
 from auricle.serve.decode.endpoint import Rules
-from auricle.serve.streaming import Chunk
+from auricle.serve.stream import Chunk
 
 
 def read_place(request: pb_utils.InferenceRequest) -> Place:

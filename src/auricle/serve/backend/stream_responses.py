@@ -11,7 +11,7 @@ from auricle import wire
 from auricle.serve.backend.outcomes import StreamOutcome
 from auricle.serve.backend.responses import Describe, describe_segment, pack_error, pack_texts
 from auricle.serve.decode.hypothesis import Hypothesis
-from auricle.serve.streaming import Partial
+from auricle.serve.stream import Partial
 from auricle.serve.tokens import Transcript
 
 Transcribe = Callable[[Hypothesis], Transcript]

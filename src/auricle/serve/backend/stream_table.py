@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from auricle.serve.backend.outcomes import UnfitRequestError
-from auricle.serve.streaming import Stream
+from auricle.serve.stream import Stream
 
 StreamId = int | str  # Triton's correlation id
 NUM_FAREWELLS = 4096  # of streams that are gone, kept to tell a late caller why

@@ -25,8 +25,9 @@ from auricle.serve.backend.sessions import Place, Sessions, Visit, take_turns
 from auricle.serve.backend.stream_parameters import StreamMenu
 from auricle.serve.backend.stream_requests import read_place, unpack
 from auricle.serve.backend.stream_table import StreamTable
-from auricle.serve.decode.endpoint import Rules
-from auricle.serve.streaming import NO_ENDPOINTS, Chunk, StreamingPipeline
+from auricle.serve.decode.endpoint import NEVER, Rules
+from auricle.serve.stream import Chunk
+from auricle.serve.streaming import StreamingPipeline
 from auricle.spec import Choices
 
 LOGGER = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class TritonPythonModel:
         rate = pipeline.spec.sample_rate
         idle_us = int(config["sequence_batching"]["max_sequence_idle_microseconds"])
         self.table = StreamTable(idle_us / 1e6 + GRACE_S)
-        self.sessions = Sessions(pipeline, self.table, NO_ENDPOINTS)
+        self.sessions = Sessions(pipeline, self.table, NEVER)
         self.menu = StreamMenu(rate, Rules())
         self.limits = Limits(rate, choices.max_audio_seconds, remedy="send it in shorter chunks")
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself

@@ -1,5 +1,6 @@
 """When a segment of a stream ends by itself: Kaldi's rules of online2/online-endpoint.h."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +18,9 @@ class Rules:
     rule1: float = 2.4
     rule2: float = 1.2
     rule3: float = 20.0
+
+
+NEVER = Rules(math.inf, math.inf, math.inf)
 
 
 def find_endpoint(
