@@ -104,7 +104,7 @@ def choose(built: Built, deployment: Deployment) -> Choices:
         runner=deployment.runner,
         max_sub_batch=config.MAX_BATCH_SIZE if streaming else Choices.max_sub_batch,
         lookahead=lookahead,
-        decoding="greedy_search" if streaming else DECODINGS[built.spec.head][0],
+        decoding=DECODINGS[built.spec.head][0],
         beam=rescorer.beam if rescorer else Choices.beam,
         max_audio_seconds=min(Choices.max_audio_seconds, longest or Choices.max_audio_seconds),
     )
