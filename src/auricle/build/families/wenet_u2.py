@@ -49,7 +49,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     encoder = read_graph(paths[0], "wenet_encoder")
     decoder = read_graph(paths[1], "wenet_decoder")
     vocab_size = output_size(encoder, LOG_PROBS)
-    tokens = read_tokens(paths[2]).cut(vocab_size)
+    tokens = read_tokens(paths[2]).cut(vocab_size, paths[2].name)
     frontend = read_frontend(read_yaml(paths[3]))
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     head = CtcHead(
