@@ -29,17 +29,20 @@ ROOMS: dict[str, set[str]] = {
     "serve.tags": {"spec"},
     "serve.tokens": {"serve.spelling", "serve.tags", "serve.decode", "spec"},
     "serve.runner": set(),
+    "serve.quoting": set(),
     "serve.options": {"spec"},
     "serve.planning": {"serve.options", "serve.runner", "spec"},
     "serve.searches": {"serve.runner", "serve.decode", "spec", "errors"},
-    "serve.hotwords": {"serve.options", "serve.runner", "serve.spelling", "spec", "errors"},
+    "serve.hotwords": {
+        "serve.options", "serve.quoting", "serve.runner", "serve.spelling", "spec", "errors",
+    },
     "serve.pipeline": {
         "serve.hotwords", "serve.options", "serve.planning", "serve.runner", "serve.searches",
         "serve.tokens", "spec",
     },
     "serve.backend": {
-        "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning", "serve.runner",
-        "serve.spelling", "serve.tokens", "spec", "wire", "errors",
+        "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning", "serve.quoting",
+        "serve.runner", "serve.spelling", "serve.tokens", "spec", "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {"serve.backend", "serve.pipeline", "client", "audio", "spec", "errors"},
