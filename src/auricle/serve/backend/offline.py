@@ -69,6 +69,9 @@ class TritonPythonModel:
                 asked[index] = unpack(request, self.limits, self.menu)
             except (UnfitRequestError, CancelledRequestError) as error:
                 outcomes[index] = Outcome(error=error)
+            except Exception as error:  # a fault of ours, but its neighbours' requests are well
+                LOGGER.exception("a request could not be read")
+                outcomes[index] = Outcome(error=error)
         outcomes |= self._transcribe(asked)
         ordered = [outcomes[index] for index in range(len(requests))]
         self._report(requests, ordered)
