@@ -23,7 +23,7 @@ from auricle.serve.backend.outcomes import (
     Utterance,
 )
 from auricle.serve.backend.parameters import Menu
-from auricle.serve.backend.requests import Asked, Limits, unpack
+from auricle.serve.backend.requests import Asked, Limits, id_of, unpack
 from auricle.serve.tokens import Transcript
 
 LOGGER = logging.getLogger(__name__)
@@ -115,4 +115,4 @@ class TritonPythonModel:
         if self.log:
             for request, outcome in zip(requests, outcomes, strict=True):
                 status = responses.status_of(outcome.error)
-                self.log.write(request.request_id(), status, outcome)
+                self.log.write(id_of(request), status, outcome)
