@@ -29,6 +29,7 @@ ROOMS: dict[str, set[str]] = {
     "serve.tags": {"spec"},
     "serve.tokens": {"serve.spelling", "serve.tags", "serve.decode", "spec"},
     "serve.runner": set(),
+    "serve.quoting": set(),
     "serve.options": {"spec"},
     "serve.planning": {"serve.options", "serve.runner", "spec"},
     "serve.searches": {"serve.runner", "serve.decode", "spec", "errors"},
@@ -45,15 +46,17 @@ ROOMS: dict[str, set[str]] = {
         "serve.decode", "serve.framing", "serve.runner", "serve.segments", "serve.stream",
         "serve.stream_searches", "serve.tokens", "spec",
     },
-    "serve.hotwords": {"serve.options", "serve.runner", "serve.spelling", "spec", "errors"},
+    "serve.hotwords": {
+        "serve.options", "serve.quoting", "serve.runner", "serve.spelling", "spec", "errors",
+    },
     "serve.pipeline": {
         "serve.hotwords", "serve.options", "serve.planning", "serve.runner", "serve.searches",
         "serve.tokens", "spec",
     },
     "serve.backend": {
         "serve.decode", "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning",
-        "serve.runner", "serve.segments", "serve.spelling", "serve.stream", "serve.streaming",
-        "serve.tokens", "spec", "wire", "errors",
+        "serve.quoting", "serve.runner", "serve.segments", "serve.spelling", "serve.stream",
+        "serve.streaming", "serve.tokens", "spec", "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {

@@ -63,7 +63,12 @@ def test_absent_choices_take_the_default() -> None:
     [
         ({"lookahed": "4"}, "unknown parameters .*lookahed"),
         ({"lookahead": "four"}, "'four', expected int"),
-        ({"lookahead": "0"}, "must be above 0"),
+        ({"lookahead": "0"}, "must be a number above 0"),
+        ({"max_audio_seconds": "nan"}, "is nan, but must be a number above 0"),
+        ({"max_audio_seconds": "inf"}, "is inf, but must be a number above 0"),
+        ({"max_batch_seconds": "nan"}, "is nan, but must be a number above 0"),
+        ({"max_batch_seconds": "inf"}, "is inf, but must be a number above 0"),
+        ({"max_padding": "nan"}, r"not in 0\.\.1"),
         ({"runner": "torch"}, "known: onnxruntime, bls"),
         ({"max_padding": "1.5"}, r"not in 0\.\.1"),
     ],
@@ -74,7 +79,7 @@ def test_a_wrong_choice_is_named(parameters: dict[str, str], message: str) -> No
 
 
 def test_a_decoding_that_the_head_lacks_is_refused() -> None:
-    message = "'prefix_beam_search', but this icefall_transducer model knows greedy_search"
+    message = "'prefix_beam_search', but this icefall-transducer model knows greedy_search"
     with pytest.raises(RepositoryError, match=message):
         spec.check_fit(TRANSDUCER_SPEC, Choices(decoding="prefix_beam_search"))
 

@@ -6,6 +6,7 @@ Choices <-> the parameters of config.pbtxt: how to serve it; operators edit them
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -215,9 +216,9 @@ class Choices:
             "beam",
             "max_audio_seconds",
         ):
-            if getattr(self, name) <= 0:
+            if not 0 < getattr(self, name) < math.inf:  # NaN would bound nothing
                 raise RepositoryError(
-                    f"parameter {name} is {getattr(self, name)}, but must be above 0"
+                    f"parameter {name} is {getattr(self, name)}, but must be a number above 0"
                 )
         if not 0 <= self.max_padding <= 1:
             raise RepositoryError(f"parameter max_padding is {self.max_padding}, not in 0..1")
@@ -231,8 +232,8 @@ def check_fit(facts: PipelineSpec, choices: Choices) -> None:
     known = DECODINGS[facts.head]
     if choices.decoding not in known:
         raise RepositoryError(
-            f"parameter decoding is {choices.decoding!r}, but this {facts.family} model knows "
-            f"{', '.join(known)}"
+            f"parameter decoding is {choices.decoding!r}, but this "
+            f"{facts.family.replace('_', '-')} model knows {', '.join(known)}"
         )
     if facts.rescorer and choices.beam > facts.rescorer.beam:
         raise RepositoryError(

@@ -98,3 +98,23 @@ def test_an_unknown_choice_is_a_usage_error(arguments: tuple[str, str], tmp_path
 def test_the_help_names_every_family() -> None:
     text = "".join(build("--help").split())  # lines break where they may
     assert ",".join(name.replace("_", "-") for name in families.names()) in text
+
+
+@pytest.mark.parametrize("repo", ["s3://bucket/models", "gs://bucket"])
+def test_a_bucket_is_no_folder(repo: str, checkpoint: Path) -> None:
+    arguments = ["build", "icefall-ctc", "--from", str(checkpoint), "--name", "a", "--repo", repo]
+    result = CliRunner().invoke(create_app(), arguments)
+    assert result.exit_code == 2
+    assert "auricle repo push" in result.stderr
+
+
+def test_a_file_is_no_checkpoint_folder(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(errors.CheckpointError, match=r"tokens\.txt is a file; name the folder"):
+        build("icefall-ctc", "--from", checkpoint / "tokens.txt", "--name", "a", "--repo", tmp_path)
+
+
+def test_a_place_that_cannot_be_written_is_refused_first(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(errors.RepositoryError, match=r"cannot write to .*file, where"):
+        build("icefall-ctc", "--from", tmp_path / "absent", "--name", "a",
+              "--repo", tmp_path / "file")  # fmt: skip

@@ -32,6 +32,7 @@ def test_statistics_of_another_size_are_refused() -> None:
         ("", "0 and 0 values"),
         ("<AddShift> 2 2\n<LearnRateCoef> 0 [ 1 x ]", "broken behind <AddShift>"),
         ("<AddShift> 2 2\n<LearnRateCoef> 0 [ 1 2 ]", "2 and 0 values"),
+        ("<AddShift>\n0 [ 1 nan ]\n<Rescale>\n0 [ 1 2 ]", "values that are no numbers"),
     ],
 )
 def test_broken_statistics_are_refused(text: str, sentence: str, tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_what_holds_no_settings_is_refused(text: str, tmp_path: Path) -> None:
         read_yaml(tmp_path / "config.yaml")
 
 
-@pytest.mark.parametrize("value", ["x", 2.5, True, None])
+@pytest.mark.parametrize("value", ["x", 2.5, True, None, 0, -1, float("nan"), float("inf")])
 def test_a_number_that_is_none_is_refused(value: str | float | bool | None) -> None:
     with pytest.raises(CheckpointError, match=r"frontend_conf\.fs is"):
         number({"frontend_conf.fs": value}, "frontend_conf.fs", 16000)
@@ -106,10 +107,20 @@ def test_the_features_are_those_of_the_settings(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("setting", "value", "sentence"),
-    [("window", "blackman", "'blackman'; known: hamming"), ("lfr_m", 5, "stacks 5 frames of 80")],
+    [
+        ("window", "blackman", "'blackman'; known: hamming"),
+        ("lfr_m", 5, "stacks 5 frames of 80"),
+        ("lfr_n", 0, "lfr_n is 0, expected a whole number of 1 or more"),
+        ("fs", 0, "fs is 0"),
+    ],
 )
 def test_features_that_do_not_fit_are_refused(
     setting: str, value: str | int, sentence: str
 ) -> None:
     with pytest.raises(CheckpointError, match=sentence):
         read_frontend({f"frontend_conf.{setting}": value}, ASSETS / "am.mvn", 560)
+
+
+def test_settings_without_features_are_refused() -> None:
+    with pytest.raises(CheckpointError, match="no frontend_conf"):
+        read_frontend({"model": "SenseVoiceSmall"}, ASSETS / "am.mvn", 560)

@@ -73,13 +73,20 @@ def test_without_names_blank_is_zero_and_nothing_is_unknown(tmp_path: Path) -> N
 
 def test_what_a_lexicon_appends_is_cut(tmp_path: Path) -> None:
     table = read_tokens(write(tmp_path, "<blk> 0\na 1\n#0 2\n#1 3\n"))
-    assert table.cut(2).symbols == ("<blk>", "a")
+    assert table.cut(2, "tokens.txt").symbols == ("<blk>", "a")
 
 
 def test_too_few_tokens_are_refused(tmp_path: Path) -> None:
     table = read_tokens(write(tmp_path, "<blk> 0\na 1\n"))
-    with pytest.raises(CheckpointError, match="names 2 tokens, but the network has 3"):
-        table.cut(3)
+    with pytest.raises(CheckpointError, match=r"units\.txt names 2 tokens, but the network has 3"):
+        table.cut(3, "units.txt")
+
+
+def test_text_that_the_network_cannot_say_is_no_lexicon_s(tmp_path: Path) -> None:
+    """Another checkpoint's tokens would otherwise be taken, and its text be wrong."""
+    table = read_tokens(write(tmp_path, "<blk> 0\na 1\nb 2\n"))
+    with pytest.raises(CheckpointError, match="names 3 tokens, but the network has 2"):
+        table.cut(2, "tokens.txt")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -16,7 +17,7 @@ from auricle.build.checkpoint.files import list_files
 from auricle.build.export.surgery import prefix_names, reads
 from auricle.build.families import Built, Family, Options
 from auricle.build.repository.populate import Deployment, populate
-from auricle.errors import CheckpointError, ParityError, UnknownFamilyError
+from auricle.errors import CheckpointError, ParityError, RepositoryError, UnknownFamilyError
 from tests.families.checkpoints import STREAMING, WRITERS
 
 pytestmark = pytest.mark.onnx
@@ -120,6 +121,16 @@ def test_what_is_built_can_be_written(built: Built, tmp_path: Path) -> None:
         assert (version / file_name).stat().st_size > 0
 
 
+def test_another_family_s_model_is_not_replaced_unasked(built: Built, tmp_path: Path) -> None:
+    repository = tmp_path / "repo"
+    (version := repository / "demo" / "1").mkdir(parents=True)
+    replace(built.spec, family="another_family").save(version)
+    with pytest.raises(RepositoryError, match="is a model of another-family, and this build is of"):
+        populate(built, "demo", repository, Deployment())
+    populate(built, "demo", repository, Deployment(force=True))
+    assert spec.load(version) == built.spec
+
+
 @pytest.mark.parametrize("damage", ["missing", "truncated", "empty"])
 def test_a_damaged_checkpoint_is_refused_by_name(damage: str, family: Family, folder: Path) -> None:
     for path in folder.glob("*.onnx"):
@@ -170,7 +181,7 @@ def test_names_of_tensors_do_not_matter(form: str, family: Family, folder: Path)
 
 
 def test_an_unknown_family_lists_the_known() -> None:
-    with pytest.raises(UnknownFamilyError, match="unknown family 'zipfomer'; known: icefall_ctc, "):
+    with pytest.raises(UnknownFamilyError, match="unknown family 'zipfomer'; known: icefall-ctc, "):
         families.load("zipfomer")
 
 

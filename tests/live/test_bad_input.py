@@ -1,7 +1,11 @@
 """Each bad request gets a sentence of its own, and its neighbours are served."""
 
+import contextlib
+import http.client
+import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +85,24 @@ def test_a_bad_request_fails_alone(asker: Asker) -> None:
     for bad, good in sent:
         assert isinstance(bad.exception(60), InferenceServerException)
         assert results(good.result(60)) == [alone]
+
+
+def test_what_cannot_be_read_at_all_fails_alone(demo_server: Server) -> None:
+    """A parameter that is no UTF-8: Triton hands it on, and Python cannot read it."""
+    wav = {"name": "WAV", "datatype": "FP32", "shape": [1, 8000], "data": SPEECH.tolist()}
+    outputs = [{"name": "TRANSCRIPTS"}]
+    good = json.dumps({"inputs": [wav], "outputs": outputs, "parameters": {"note": "@"}}).encode()
+    bad = good.replace(b"@", b"\xff")
+
+    def post(body: bytes) -> int:
+        connection = http.client.HTTPConnection(demo_server.http_address.split("//")[-1])
+        with contextlib.closing(connection):
+            connection.request("POST", "/v2/models/demo/infer", body)
+            return connection.getresponse().status
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(post, [good, good, good, bad, good, good, good, good]))
+    assert statuses == [200, 200, 200, 500, 200, 200, 200, 200]
 
 
 def test_another_rate_is_refused_with_both_rates(asker: Asker) -> None:

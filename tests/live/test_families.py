@@ -127,7 +127,7 @@ def test_times_lie_inside_the_audio_in_order(asker: Asker, waveforms: list[Wavef
         words = asker.transcribe(waveform).words
         times = [time for word in words for time in (word.start, word.end) if time is not None]
         assert times == sorted(times)
-        assert all(0 <= time <= len(waveform) / 16000 + 0.1 for time in times)
+        assert all(0 <= time <= round(len(waveform) / 16000, 3) for time in times)
         assert all(0 < (word.confidence or 0) <= 1 for word in words)
 
 
@@ -149,6 +149,21 @@ def test_a_bad_request_fails_alone(asker: Asker, waveforms: list[Waveform]) -> N
         assert isinstance(error, InferenceServerException)
         assert error.status() == "StatusCode.INVALID_ARGUMENT"
         assert results(good.result(60)) == [alone]
+
+
+@pytest.mark.parametrize("asker", ["contextual", "transducer"], indirect=True)
+@pytest.mark.parametrize("words", ["[" * 60_000, "[" * 300_000, "z" * 60_000])
+def test_one_callers_hotwords_fail_no_other_of_eight(
+    asker: Asker, waveforms: list[Waveform], words: str
+) -> None:
+    alone = asker.transcribe(waveforms[0])
+    asked = [{}, {}, {}, {"asr_hotwords": words}, {}, {}, {}, {}]
+    sent = [asker.send(audio([waveforms[0]]), parameters) for parameters in asked]
+    error = sent.pop(3).exception(60)
+    assert isinstance(error, InferenceServerException)
+    assert error.status() == "StatusCode.INVALID_ARGUMENT"
+    assert len(str(error.message())) < 300
+    assert [results(good.result(60)) for good in sent] == [[alone]] * 7
 
 
 @pytest.mark.parametrize("asker", ALL, indirect=True)

@@ -15,6 +15,7 @@ from auricle.client import Client, Patience
 from auricle.server import Options, Server, control, free_ports, serve
 from auricle.server.launch import local_endpoint
 from tests.live.constant_load import constant_load
+from tests.live.models import choose
 from tests.live.processes import children, wait_until
 
 pytestmark = pytest.mark.triton
@@ -117,6 +118,37 @@ def test_a_model_that_cannot_load_says_why_and_harms_no_other(
     assert "lacks the package no_such_package" in answer.stderr
     assert run_models(server, "list").stdout.count("READY") == 1
     assert local_endpoint(server.options).get("/v2/health/ready").is_ok
+
+
+def test_an_unfit_config_is_one_sentence_and_the_loaded_model_stays(
+    server: Server, repository: Path
+) -> None:
+    config = repository / "demo" / "config.pbtxt"
+    whole = config.read_text()
+    choose(config, decoding="attention_rescoring")
+    answer = run_models(server, "load", "demo")
+    config.write_text(whole)
+    assert answer.returncode == 1
+    assert re.fullmatch(
+        r"auricle: the server at \S+ did not load 'demo': parameter decoding is "
+        r"'attention_rescoring', but this icefall-transducer model knows greedy_search\n",
+        answer.stderr,
+    )
+    assert local_endpoint(server.options).get("/v2/models/demo/ready").is_ok
+
+
+def test_bls_without_its_encoder_is_not_loaded(server: Server, repository: Path) -> None:
+    copied = repository / "copied"
+    shutil.copytree(repository / "demo-bls", copied)
+    config = copied / "config.pbtxt"
+    config.write_text(config.read_text().replace('"demo-bls"', '"copied"'))
+    answer = run_models(server, "load", "copied")
+    shutil.rmtree(copied)
+    assert answer.returncode == 1
+    assert "model 'copied' has runner bls, but its repository has no model 'copied__encoder'" in (
+        answer.stderr
+    )
+    assert not local_endpoint(server.options).get("/v2/models/copied/ready").is_ok
 
 
 def test_without_model_control_nothing_can_be_loaded(small_server: Server) -> None:

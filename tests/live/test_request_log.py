@@ -1,5 +1,7 @@
 """One whole line a request in the log of a real server, whichever instance served it."""
 
+import contextlib
+import http.client
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -63,6 +65,17 @@ def test_a_refusal_has_its_reason(server: Server) -> None:
     line = lines_of(server)["nothing"]
     assert (line["status"], line["reason"]) == ("INVALID_ARG", "empty")
     assert line["error"] == "the audio is empty: 0 samples"
+
+
+def test_a_request_whose_id_is_no_utf_8_is_served_and_logged(server: Server) -> None:
+    wav = {"name": "WAV", "datatype": "FP32", "shape": [1, 8000], "data": [0.0] * 8000}
+    request = {"id": "@", "inputs": [wav], "outputs": [{"name": "TRANSCRIPTS"}]}
+    body = json.dumps(request).encode().replace(b"@", b"oops\xff")
+    connection = http.client.HTTPConnection(server.http_address.split("//")[-1])
+    with contextlib.closing(connection):
+        connection.request("POST", "/v2/models/demo/infer", body)
+        assert connection.getresponse().status == 200
+    assert lines_of(server)["oops\N{REPLACEMENT CHARACTER}"]["status"] == "ok"
 
 
 def test_a_server_that_was_not_asked_writes_none(demo_server: Server) -> None:

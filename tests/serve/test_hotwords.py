@@ -1,3 +1,5 @@
+import time
+
 import numpy as np
 import pytest
 
@@ -38,9 +40,24 @@ def test_a_hotword_is_spelled_by_the_models_tokens(word: str, pieces: list[str])
 
 
 def test_a_hotword_of_too_many_tokens_is_refused_by_name() -> None:
-    message = "hotword '北京北京北' has 5 tokens, but this model takes 1 to 4"
+    message = "hotword '北京北京北' has more than 4 tokens, but this model takes 1 to 4"
     with pytest.raises(InvalidRequestError, match=message):
         HotwordTokens(SYMBOLS, UNK_ID, FACTS).encode("北京北京北")
+
+
+@pytest.mark.parametrize("word", ["z" * 60_000, "北" * 60_000, "le" * 30_000])
+def test_a_hotword_of_any_length_is_refused_at_once(word: str) -> None:
+    tokens = HotwordTokens(SYMBOLS, UNK_ID, FACTS)
+    started = time.perf_counter()
+    with pytest.raises(InvalidRequestError) as raised:
+        tokens.encode(word)
+    assert time.perf_counter() - started < 0.5
+    assert len(str(raised.value)) < 150
+
+
+def test_a_case_of_few_enough_tokens_is_taken() -> None:
+    symbols = ["<unk>", "A@@", "A", "aaaaa"]
+    assert HotwordTokens(symbols, 0, FACTS).encode("AAAAA") == (3,)
 
 
 def test_without_an_unk_unknown_characters_are_refused() -> None:

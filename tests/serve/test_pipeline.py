@@ -145,3 +145,10 @@ def test_every_decoding_of_every_head_has_its_search() -> None:
 def test_choices_that_do_not_fit_the_model_are_refused() -> None:
     with pytest.raises(RepositoryError, match="parameter decoding is 'attention_rescoring'"):
         make(FakeRunner({}), choices=Choices(decoding="attention_rescoring"))
+
+
+def test_a_last_frame_that_reaches_behind_the_audio_ends_with_it() -> None:
+    short, long = make(FakeRunner({"encoder": spell_length})).transcribe(
+        [waveform(1, length=3), waveform(2, length=4)]
+    )
+    assert [word.end for word in (*short.words, *long.words)] == pytest.approx([0.03, 0.04])

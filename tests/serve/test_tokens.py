@@ -82,6 +82,47 @@ def test_ends_that_are_known_are_those_of_the_words() -> None:
     assert [word.end for word in heard.words] == pytest.approx([0.14, 0.4])
 
 
+@pytest.mark.parametrize("ends", [None, [2, 13]])
+def test_nothing_starts_or_ends_behind_the_audio(ends: list[float] | None) -> None:
+    late = Hypothesis([0, 1], [0, 12], [0.0, 0.0], ends)
+    heard = TokenTable(["▁GO", "▁UP"], "bpe", 0.04).transcribe(late, audio_seconds=0.45)
+    assert [token.start for token in heard.tokens] == [0.0, 0.45]
+    assert [word.end for word in heard.words] == pytest.approx(
+        [0.04 if ends is None else 0.08, 0.45]
+    )
+
+
+@pytest.mark.parametrize(
+    ("symbols", "words", "ends"),
+    [
+        (["▁up", "."], ["up."], [0.04]),
+        (["▁up", ".", "▁go", "!", "?"], ["up.", "go!?"], [0.04, 0.84]),
+        (["▁to", "kyo", "。"], ["tokyo。"], [0.44]),
+        (["▁ten", "%"], ["ten%"], [0.44]),
+        (["北", "京", "。"], ["北", "京。"], [0.04, 0.44]),
+        (["北", "、", "京", "。"], ["北、", "京。"], [0.04, 0.84]),
+        (["北", "。", "▁go"], ["北。", "go"], [0.04, 0.84]),
+        (["▁go", "。", "up"], ["go。", "up"], [0.04, 0.84]),
+        (["▁3", ".", "5"], ["3.5"], [0.84]),
+        (["▁don", "'", "t"], ["don't"], [0.84]),
+        (["▁-", "▁go"], ["-", "go"], [0.04, 0.44]),
+        ([".", "▁go"], [".", "go"], [0.04, 0.44]),
+    ],
+)
+def test_a_word_has_its_punctuation_but_ends_before_it(
+    symbols: list[str], words: list[str], ends: list[float]
+) -> None:
+    heard = transcribe(symbols, "bpe")
+    assert words_of(heard) == words
+    assert [word.end for word in heard.words] == pytest.approx(ends)
+
+
+@pytest.mark.parametrize("kind", ["bpe", "char"])
+def test_the_words_are_the_text(kind: TokenKind) -> None:
+    heard = transcribe(["你", "、", "好", "。"], kind)
+    assert "".join(words_of(heard)) == heard.text
+
+
 def test_a_model_without_a_prompt_tells_no_language() -> None:
     heard = transcribe(["▁LE", "FT"], "bpe")
     assert (heard.language, heard.tags) == (None, None)

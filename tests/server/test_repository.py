@@ -137,6 +137,10 @@ def unknown_parameter(demo: Path) -> None:
     config.write_text(config.read_text() + typo)
 
 
+def unfit_decoding(demo: Path) -> None:
+    write_config(demo, "python", Choices(decoding="attention_rescoring"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
@@ -149,6 +153,7 @@ def unknown_parameter(demo: Path) -> None:
         (unknown_platform, "wants the backend 'tensorrt'"),
         (no_graph, "has no model.onnx, which the backend onnxruntime reads"),
         (unknown_parameter, r"demo: config.pbtxt has unknown parameters \['theads'\]; known"),
+        (unfit_decoding, "demo: parameter decoding is 'attention_rescoring', but"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

@@ -41,7 +41,9 @@ class Pipeline:
             order = list(chain(*plan))
             search = self.searches[options[order[0]].decoding]
             hypotheses = search(stack(list(islice(outputs, len(plan)))))
-            transcripts |= zip(order, map(self.tokens.transcribe, hypotheses), strict=True)
+            seconds = [len(waveforms[row]) / self.spec.sample_rate for row in order]
+            heard = map(self.tokens.transcribe, hypotheses, seconds)
+            transcripts |= zip(order, heard, strict=True)
         return [transcripts[row] for row in range(len(waveforms))]
 
     def _plan(

@@ -4,6 +4,7 @@ Takes the text of a tokens.txt (`<symbol> <id>` a line); knows no files, no mode
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Protocol
@@ -21,6 +22,7 @@ BYTE_CHARACTERS = "".join(
                        (384, 422))
     for code in range(start, end + 1)
 )  # fmt: skip
+SAID = frozenset("#%&*/@\\§")  # punctuation to Unicode, words to those who speak
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana, CJK: no spaces
 # Byte-level BPE models of Chinese are trained with a space around every ideograph.
 SPACE_OF_IDEOGRAPHS = re.compile(f"(?<={IDEOGRAPH.pattern}) (?={IDEOGRAPH.pattern})")
@@ -41,8 +43,10 @@ class Pieces:
         return _decode_byte_symbols(_with_spaces(symbols)).strip()
 
     def starts_word(self, previous: str, symbol: str) -> bool:
+        if is_punctuation(symbol):
+            return False
         is_marked = symbol.startswith((WORD_START, " ", "<space>"))
-        return is_marked or is_ideograph(symbol[0]) or is_ideograph(previous[-1])
+        return is_marked or is_ideograph(symbol[0]) or _stands_alone(previous[-1])
 
 
 class BytePieces:
@@ -111,6 +115,23 @@ def is_ideograph(character: str) -> bool:
 def space_between(previous: str, text: str) -> str:
     """What stands between the texts of two utterances: nothing between ideographs."""
     return "" if is_ideograph(previous[-1]) and is_ideograph(text[0]) else " "
+
+
+def is_punctuation(symbol: str) -> bool:
+    """Whether nobody says any of it; a piece that begins a word is told by its mark, and is none.
+
+    Of byte-level BPE, whose letters are bytes, only ASCII's is known.
+    """
+    plain = unicodedata.normalize("NFKC", symbol)
+    return bool(plain) and all(
+        unicodedata.category(each).startswith("P") and each not in SAID for each in plain
+    )
+
+
+def _stands_alone(character: str) -> bool:
+    """An ideograph, or the wide punctuation of those, behind which no spaces stand."""
+    is_wide = unicodedata.east_asian_width(character) in "WF"
+    return is_ideograph(character) or (is_wide and is_punctuation(character))
 
 
 def _stand_together(previous: str, symbol: str) -> bool:

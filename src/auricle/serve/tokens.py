@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auricle.serve.decode.hypothesis import Hypothesis
-from auricle.serve.spelling import SPELLINGS, space_between
+from auricle.serve.spelling import SPELLINGS, is_punctuation, space_between
 from auricle.serve.tags import Tags, is_tag, read_tags
 from auricle.spec import Prompt, TokenKind
 
@@ -26,7 +26,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Word:
-    """end: where its last token ends; confidence: that of its weakest token."""
+    """end: where its last token that is said ends; confidence: that of its weakest token."""
 
     text: str
     start: float | None
@@ -82,10 +82,14 @@ class TokenTable:
         self._spelling = SPELLINGS[kind]
         self._prompt = prompt
 
-    def transcribe(self, hypothesis: Hypothesis) -> Transcript:
-        """What the hypothesis does not know, times or confidences, is None."""
+    def transcribe(self, hypothesis: Hypothesis, audio_seconds: float = math.inf) -> Transcript:
+        """What the hypothesis does not know, times or confidences, is None.
+
+        audio_seconds: behind which nothing starts or ends, though the last frame may reach beyond.
+        """
         symbols = [self.symbols[token_id] for token_id in hypothesis.ids]
-        timed = [each for each in self._timed(symbols, hypothesis) if self._is_heard(each.text)]
+        known = self._timed(symbols, hypothesis, audio_seconds)
+        timed = [each for each in known if self._is_heard(each.text)]
         told = read_tags(symbols, self._prompt) if self._prompt else ()
         return Transcript(
             self._spelling.join([each.text for each in timed]),
@@ -114,15 +118,15 @@ class TokenTable:
         """The text behind which another utterance begins."""
         return GrowingText(before.text, has_paused=bool(before.text))
 
-    def _timed(self, symbols: Sequence[str], hypothesis: Hypothesis) -> list[_Timed]:
+    def _timed(
+        self, symbols: Sequence[str], hypothesis: Hypothesis, audio_seconds: float
+    ) -> list[_Timed]:
         unknown: Sequence[float | None] = [None] * len(symbols)
         starts = ends = confidences = unknown
         if hypothesis.frames is not None:
-            starts = [self._seconds(frame) for frame in hypothesis.frames]
-            ends = [
-                self._seconds(frame)
-                for frame in hypothesis.ends or (frame + 1 for frame in hypothesis.frames)
-            ]
+            last_frames = hypothesis.ends or [frame + 1 for frame in hypothesis.frames]
+            starts = [min(self._seconds(frame), audio_seconds) for frame in hypothesis.frames]
+            ends = [min(self._seconds(frame), audio_seconds) for frame in last_frames]
         if hypothesis.log_probs is not None:
             confidences = [math.exp(log_prob) for log_prob in hypothesis.log_probs]
         columns = zip(symbols, starts, ends, confidences, strict=True)
@@ -147,4 +151,5 @@ class TokenTable:
     def _word(self, tokens: Sequence[_Timed]) -> Word:
         text = self._spelling.join([token.text for token in tokens])
         known = [token.confidence for token in tokens if token.confidence is not None]
-        return Word(text, tokens[0].start, tokens[-1].end, min(known, default=None))
+        said = [token for token in tokens if not is_punctuation(token.text)] or tokens
+        return Word(text, tokens[0].start, said[-1].end, min(known, default=None))

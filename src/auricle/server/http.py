@@ -29,7 +29,7 @@ class Answer:
     def error(self) -> str:
         """What Triton says of a request that it refuses."""
         said = self.body.get("error") if isinstance(self.body, dict) else self.body
-        return str(said or f"status {self.status}")
+        return printable(str(said or f"status {self.status}"))
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,31 @@ class Endpoint:
             response = connection.getresponse()
             answer = Answer(response.status, decode(response.read()))
         except (OSError, http.client.HTTPException) as error:
-            raise UnreachableError(
-                f"no server answers at {self} ({error}); start one with `auricle serve`"
-            ) from error
+            raise UnreachableError(self._why(error)) from error
         finally:
             connection.close()
         if answer.status == http.client.FORBIDDEN:
             raise access.refusal(str(self), key_was_sent=bool(self.key))
         return answer
+
+    def _why(self, error: Exception) -> str:
+        said = str(error).strip()
+        if isinstance(error, http.client.BadStatusLine) and not said.isprintable():
+            return (
+                f"what answers at {self} does not speak HTTP; it looks like the gRPC port: "
+                f"HTTP's is {DEFAULT_PORT} by default"
+            )
+        why = printable(said)
+        return f"no server answers at {self} ({why}); start one with `auricle serve`"
+
+
+def printable(text: str) -> str:
+    """What a terminal can be shown: control characters, but for newlines, by their escapes."""
+    shown = (
+        each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+    return "".join(shown)
 
 
 def parse_url(url: str, timeout_s: float) -> Endpoint:

@@ -157,20 +157,25 @@ def check_pipeline(model: Model, names: Collection[str]) -> None:
     parameters = {name: value.string_value for name, value in model.config.parameters.items()}
     try:
         choices = spec.parse_choices(parameters)
+        spec.check_fit(facts, choices)
     except RepositoryError as error:
         raise RepositoryError(f"{model.folder}: {error}") from error
     graphs = dict(facts.graphs)
     if choices.runner == "bls":
         graphs.pop("encoder", None)
-        encoder = encoder_of(model.name)
-        if encoder not in names:
-            raise RepositoryError(
-                f"model {model.name!r} has runner bls, but its repository has no model {encoder!r};"
-                " run `auricle build` again with that runner, or set the parameter runner of "
-                f"{model.folder}/config.pbtxt to onnxruntime"
-            )
+        if encoder_of(model.name) not in names:
+            raise RepositoryError(lacks_encoder(model.name, f"{model.folder}/config.pbtxt"))
     for file_name in (*graphs.values(), facts.tokens):
         require(model, file_name, f"its {spec.FILE_NAME} names")
+
+
+def lacks_encoder(name: str, config: str) -> str:
+    """What is wrong with a model, and what to do; config: where its parameters are."""
+    return (
+        f"model {name!r} has runner bls, but its repository has no model {encoder_of(name)!r}; run "
+        f"`auricle build` again with that runner, or set the parameter runner of {config} to "
+        "onnxruntime"
+    )
 
 
 def require(model: Model, file_name: str, reason: str) -> None:

@@ -3,7 +3,13 @@ import dataclasses
 import pytest
 
 from auricle.serve.backend.outcomes import UnfitRequestError
-from auricle.serve.backend.parameters import KNOWN, MAX_HOTWORDS, Menu, Value
+from auricle.serve.backend.parameters import (
+    KNOWN,
+    MAX_HOTWORDS,
+    MAX_HOTWORDS_LENGTH,
+    Menu,
+    Value,
+)
 from auricle.serve.options import DecodingOptions
 from auricle.spec import Choices, Hotwords, PipelineSpec, Prompt
 from tests.conftest import TRANSDUCER_SPEC
@@ -104,9 +110,9 @@ def test_what_is_no_list_of_words_is_refused(asked: Value) -> None:
 @pytest.mark.parametrize(
     ("spec", "asked", "words"),
     [
-        (PLAIN, "left right", "asr_hotwords has 2 words, but this model takes none"),
-        (BIASED, "left 北京北京", "asr_hotwords: hotword '北京北京' has 4 tokens"),
-        (BIASED, '["left", ""]', "asr_hotwords: hotword '' has 0 tokens"),
+        (PLAIN, "left right", "asr_hotwords is 'left right', but this model takes none"),
+        (BIASED, "left 北京北京", "asr_hotwords: hotword '北京北京' has more than 3 tokens"),
+        (BIASED, '["left", ""]', "asr_hotwords: hotword '' has no tokens"),
     ],
 )
 def test_hotwords_that_the_model_cannot_take_are_refused(
@@ -121,6 +127,36 @@ def test_hotwords_are_bounded_in_number() -> None:
     words = [f"left{number}" for number in range(MAX_HOTWORDS + 1)]
     with pytest.raises(UnfitRequestError, match=f"has {MAX_HOTWORDS + 1} words, but .* at most"):
         read(BIASED, asr_hotwords=" ".join(words))
+
+
+@pytest.mark.parametrize("spec", [PLAIN, BIASED], ids=["plain", "hotwords"])
+@pytest.mark.parametrize("length", [MAX_HOTWORDS_LENGTH, 300_000])
+def test_brackets_in_brackets_are_refused(spec: PipelineSpec, length: int) -> None:
+    error = refusal(spec, asr_hotwords="[" * length)
+    assert error.reason == "hotwords"
+    assert len(str(error)) < 200
+
+
+def test_hotwords_are_bounded_in_length() -> None:
+    words = "left " * (MAX_HOTWORDS_LENGTH // 5)
+    assert read(BIASED, asr_hotwords=words).hotwords == ((3,),)
+    error = refusal(BIASED, asr_hotwords=words + "left")
+    assert str(error).startswith(f"asr_hotwords has {len(words) + 4} characters, but")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["asr_decoding", "asr_language", "asr_text_norm", "asr_sample_rate", "asr_hotwords"],
+)
+@pytest.mark.parametrize("spec", [PLAIN, PROMPTED, BIASED], ids=["plain", "prompt", "hotwords"])
+def test_what_is_long_is_not_echoed_whole(spec: PipelineSpec, name: str) -> None:
+    assert len(str(refusal(spec, **{name: "9" * 10_000}))) < 250
+
+
+def test_many_unknown_parameters_are_not_echoed_whole() -> None:
+    error = refusal(PLAIN, **{f"asr_{number}{'z' * 1000}": "" for number in range(1000)})
+    assert len(str(error)) < 400
+    assert "and 997 more" in str(error)
 
 
 def test_an_unknown_parameter_lists_the_known() -> None:

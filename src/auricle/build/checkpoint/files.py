@@ -17,6 +17,8 @@ STREAMING_MARK = re.compile(r"-chunk-(?P<chunk>\d+)-left-(?P<left>\d+)")
 
 def list_files(folder: Path) -> list[str]:
     """Paths below the folder, relative, sorted; CheckpointError if there is no such folder."""
+    if folder.is_file():
+        raise CheckpointError(f"{folder} is a file; name the folder that holds the checkpoint")
     if not folder.is_dir():
         raise CheckpointError(f"no checkpoint folder {folder}")
     files = (path for path in folder.rglob("*") if path.is_file())

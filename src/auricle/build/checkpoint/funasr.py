@@ -30,6 +30,8 @@ def read_cmvn(path: Path, size: int) -> tuple[Vector, Vector]:
             f"{path} normalises {len(shift)} and {len(scale)} values a frame, but the graph takes "
             f"{size}; is it the am.mvn of this checkpoint?"
         )
+    if not np.isfinite([shift, scale]).all():
+        raise CheckpointError(f"{path} holds values that are no numbers; fetch it again")
     return shift, scale
 
 

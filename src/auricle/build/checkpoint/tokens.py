@@ -28,15 +28,16 @@ class TokenTable:
     blank_id: int
     unk_id: int | None
 
-    def cut(self, vocab_size: int) -> "TokenTable":
+    def cut(self, vocab_size: int, origin: str) -> "TokenTable":
         """Only the tokens that the network can emit; lexicons append symbols such as #0.
 
-        CheckpointError if the network can emit more.
+        CheckpointError if the network can emit more, or if what it cannot emit is text.
         """
-        if len(self.symbols) < vocab_size:
+        beyond = [symbol for symbol in self.symbols[vocab_size:] if not SPECIAL.fullmatch(symbol)]
+        if len(self.symbols) < vocab_size or beyond:
             raise CheckpointError(
-                f"tokens.txt names {len(self.symbols)} tokens, but the network has {vocab_size} "
-                "outputs; is it the tokens.txt of this checkpoint?"
+                f"{origin} names {len(self.symbols)} tokens, but the network has {vocab_size} "
+                f"outputs; is it the {origin} of this checkpoint?"
             )
         return TokenTable(self.symbols[:vocab_size], self.kind, self.blank_id, self.unk_id)
 

@@ -1,5 +1,6 @@
 """Facts of a checkpoint's YAML files, by dotted names."""
 
+import math
 from pathlib import Path
 
 from auricle.errors import CheckpointError
@@ -16,8 +17,12 @@ def read_yaml(path: Path) -> dict[str, Value]:
 
     try:
         record = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f" at line {mark.line + 1}" if mark else ""
+        raise CheckpointError(f"{path} is no YAML{place}; fetch it again") from error
     if not isinstance(record, dict):
         raise CheckpointError(f"{path} holds no settings; is it the checkpoint's own file?")
     return dict(_flatten("", record))
@@ -35,8 +40,17 @@ def _flatten(prefix: str, record: dict[object, object]) -> list[tuple[str, Value
 
 
 def number(values: dict[str, Value], name: str, default: int) -> int:
-    """A whole number of the settings; CheckpointError if it is something else."""
+    """A whole number above 0 of the settings; CheckpointError if it is something else."""
+    return count(values, name, default, at_least=1)
+
+
+def count(values: dict[str, Value], name: str, default: int, at_least: int = 0) -> int:
+    """A whole number that may be 0."""
     value = values.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise CheckpointError(f"the checkpoint's {name} is {value!r}, expected a whole number")
-    return int(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = float(value) if is_number and value is not None else math.nan
+    if not (number.is_integer() and number >= at_least):
+        raise CheckpointError(
+            f"the checkpoint's {name} is {value!r}, expected a whole number of {at_least} or more"
+        )
+    return int(number)

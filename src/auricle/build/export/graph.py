@@ -75,7 +75,7 @@ class Graph:
 
     def describe(self) -> str:
         """What was seen, for a person: the lines of a report or of a refusal."""
-        lines = [f"{self.path.name} (opset {self.opset})"]
+        lines = [f"{self.path.name} ({self.precision}, opset {self.opset})"]
         lines += [f"  input     {port}" for port in self.inputs]
         lines += [f"  output    {port}" for port in self.outputs]
         lines += [f"  metadata  {key}={value}" for key, value in self.metadata.items()]

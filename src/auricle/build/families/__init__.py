@@ -78,7 +78,8 @@ def load(name: str) -> Family:
     """The family of a file name, written with '-' or '_'."""
     module_name = name.replace("-", "_")
     if module_name not in names():
-        raise UnknownFamilyError(f"unknown family {name!r}; known: {', '.join(names())}")
+        known = ", ".join(names()).replace("_", "-")
+        raise UnknownFamilyError(f"unknown family {name!r}; known: {known}")
     family = importlib.import_module(f"{__name__}.{module_name}").FAMILY
     assert isinstance(family, Family), f"{module_name}.FAMILY is no Family"
     return family

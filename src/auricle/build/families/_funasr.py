@@ -26,6 +26,10 @@ def read_frontend(settings: dict[str, Value], cmvn: Path, size: int) -> Frontend
 
     CheckpointError where they do not fit the graph.
     """
+    if not any(name.startswith("frontend_conf.") for name in settings):
+        raise CheckpointError(
+            "config.yaml has no frontend_conf, which says the features; is it the checkpoint's own?"
+        )
     window = settings.get("frontend_conf.window", "hamming")
     if window not in WINDOWS:
         raise CheckpointError(f"the checkpoint's window is {window!r}; known: {', '.join(WINDOWS)}")

@@ -35,7 +35,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     graph_path, tokens_path = (checkpoint.folder / name for name in names)
     graph = at_precision(read_graph(graph_path, "ctc", "streaming_ctc"), options.precision)
     vocab_size = output_size(graph)
-    tokens = read_tokens(tokens_path).cut(vocab_size)
+    tokens = read_tokens(tokens_path).cut(vocab_size, tokens_path.name)
     fbank = FbankOptions(num_mel_bins=graph.inputs[0].size)
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)

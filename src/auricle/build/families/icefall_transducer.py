@@ -49,7 +49,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     encoder, decoder, joiner = graphs
     check_sizes(encoder, decoder, joiner)
     vocab_size = output_size(joiner)
-    tokens = read_tokens(paths[-1]).cut(vocab_size)
+    tokens = read_tokens(paths[-1]).cut(vocab_size, paths[-1].name)
     fbank = FbankOptions(num_mel_bins=encoder.inputs[0].size)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
     recipe = Recipe(Frontend(fbank), PlainHead())

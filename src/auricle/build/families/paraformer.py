@@ -19,7 +19,7 @@ from auricle.build.checkpoint.files import (
 from auricle.build.checkpoint.funasr import read_token_list
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.tokens import TokenTable
-from auricle.build.checkpoint.yaml_files import number, read_yaml
+from auricle.build.checkpoint.yaml_files import count, read_yaml
 from auricle.build.export import cif
 from auricle.build.export.adapt import Recipe, SideInput
 from auricle.build.export.embedder import adapt_embedder, embed
@@ -58,7 +58,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     graph = read_graph(paths[0], "paraformer")
     settings = read_yaml(paths[2])
     vocab_size = output_size(graph)
-    tokens = read_token_list(paths[3]).cut(vocab_size)
+    tokens = read_token_list(paths[3]).cut(vocab_size, paths[3].name)
     frontend = read_frontend(settings, paths[1], graph.inputs[0].size)
     embedders = [adapt_embedder(read_graph(path, "hotword_embedder")) for path in paths[4:]]
     side_inputs = _side_inputs(graph, embedders)
@@ -72,7 +72,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         spec=replace(
             facts,
             has_timestamps=head.has_peaks,
-            num_end_tokens=number(settings, "model_conf.predictor_bias", 0),
+            num_end_tokens=count(settings, "model_conf.predictor_bias", 0),
             hotwords=_hotwords(embedders, tokens, head),
         ),
         graphs=graphs,

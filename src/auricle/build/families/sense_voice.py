@@ -52,7 +52,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     graph = read_graph(paths[0], "sense_voice")
     vocab_size = output_size(graph)
     table = replace(read_token_list(paths[3]), blank_id=BLANK_ID, unk_id=None)
-    tokens = table.cut(vocab_size)
+    tokens = table.cut(vocab_size, paths[3].name)
     frontend = read_frontend(read_yaml(paths[2]), paths[1], graph.inputs[0].size)
     prompt = _prompt(tokens)
     language, text_norm = (

@@ -53,7 +53,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     if is_streaming(encoder):
         encoder, log_probs = wenet_streaming.with_log_probs(encoder), wenet_streaming.LOG_PROBS
     vocab_size = output_size(encoder, log_probs)
-    tokens = read_tokens(paths[2]).cut(vocab_size)
+    tokens = read_tokens(paths[2]).cut(vocab_size, paths[2].name)
     frontend = read_frontend(read_yaml(paths[3]))
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     head = CtcHead(

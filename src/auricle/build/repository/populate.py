@@ -49,6 +49,8 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
     """
     check_name(name)
     check_target(repository / name)
+    if not deployment.force:
+        check_family(repository / name, built.spec.family)
     configs = _configs(built, name, deployment)
     kept = {} if deployment.force else _edited_configs(repository, configs)
     check_kept(kept.get(name), repository / name, built, deployment.runner)
@@ -82,11 +84,33 @@ def check_name(name: str) -> None:
 
 
 def check_target(target: Path) -> None:
+    """RepositoryError if the place cannot be written, or holds something else."""
+    parent = next(folder for folder in target.parents if folder.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise RepositoryError(
+            f"cannot write to {parent}, where {target} would be; name a folder of yours with --repo"
+        )
     if target.exists() and not (target / "1" / spec.FILE_NAME).is_file():
         raise RepositoryError(
             f"{target} exists and was not written by `auricle build`; choose another --name, or "
             "move it away"
         )
+
+
+def check_family(target: Path, family: str) -> None:
+    """What callers of a name get should not become another model unasked."""
+    if not target.exists():
+        return
+    found = spec.load(target / "1").family
+    if found != family:
+        raise RepositoryError(
+            f"{target} is a model of {_hyphened(found)}, and this build is of {_hyphened(family)}; "
+            "choose another --name, or replace it and its configuration with --force"
+        )
+
+
+def _hyphened(family: str) -> str:
+    return family.replace("_", "-")
 
 
 def choose(built: Built, deployment: Deployment) -> Choices:

@@ -26,10 +26,21 @@ class Precision(str, Enum):
     int8 = "int8"
 
 
+def _folder(path: Path) -> Path:
+    if "://" in str(path) or str(path).startswith(("s3:", "gs:")):
+        raise typer.BadParameter(
+            "models are written to a folder; `auricle repo push` copies it to a bucket"
+        )
+    return path
+
+
 FamilyName = Annotated[str, typer.Argument(help=f"{', '.join(FAMILY_NAMES)}.")]
 Name = Annotated[str, typer.Option("--name", help="What clients will call the model.")]
 Repo = Annotated[
-    Path, typer.Option("--repo", envvar="AURICLE_REPO", help="The model repository to write to.")
+    Path,
+    typer.Option(
+        "--repo", envvar="AURICLE_REPO", callback=_folder, help="The model repository to write to."
+    ),
 ]
 # Where the checkpoint is.
 From = Annotated[

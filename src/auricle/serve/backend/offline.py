@@ -23,7 +23,7 @@ from auricle.serve.backend.outcomes import (
     Utterance,
 )
 from auricle.serve.backend.parameters import Menu
-from auricle.serve.backend.requests import Asked, Limits, unpack
+from auricle.serve.backend.requests import Asked, Limits, id_of, unpack
 from auricle.serve.tokens import Transcript
 
 LOGGER = logging.getLogger(__name__)
@@ -69,6 +69,9 @@ class TritonPythonModel:
                 asked[index] = unpack(request, self.limits, self.menu)
             except (UnfitRequestError, CancelledRequestError) as error:
                 outcomes[index] = Outcome(error=error)
+            except Exception as error:  # a fault of ours, but its neighbours' requests are well
+                LOGGER.exception("a request could not be read")
+                outcomes[index] = Outcome(error=error)
         outcomes |= self._transcribe(asked)
         ordered = [outcomes[index] for index in range(len(requests))]
         self._report(requests, ordered)
@@ -112,4 +115,4 @@ class TritonPythonModel:
         if self.log:
             for request, outcome in zip(requests, outcomes, strict=True):
                 status = responses.status_of(outcome.error)
-                self.log.write(request.request_id(), status, outcome)
+                self.log.write(id_of(request), status, outcome)

@@ -9,6 +9,7 @@ from auricle.errors import InvalidRequestError
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
 from auricle.serve.hotwords import HotwordTokens
 from auricle.serve.options import DecodingOptions, HotwordIds, default_options
+from auricle.serve.quoting import quote
 from auricle.spec import DECODINGS, Choices, Decoding, PipelineSpec
 
 Value = str | int | float | bool | None  # what JSON makes of a request parameter
@@ -20,6 +21,8 @@ KNOWN = (
     wire.ASR_HOTWORDS,
 )
 MAX_HOTWORDS = 1000  # as FunASR's services; each is a row beside every utterance's
+MAX_HOTWORDS_LENGTH = 65_536  # characters of them all: 65 each, more than ten tokens spell
+MAX_NAMES = 3  # of unknown parameters that a sentence echoes
 
 
 class Menu:
@@ -61,19 +64,18 @@ class Menu:
             return known[known.index(asked)]
         what = "is not a decoding of this model" if asked in get_args(Decoding) else "is unknown"
         raise UnfitRequestError(
-            "decoding", f"{wire.ASR_DECODING} {asked!r} {what}; it knows {', '.join(known)}"
+            "decoding", f"{wire.ASR_DECODING} {quote(asked)} {what}; it knows {', '.join(known)}"
         )
 
     def _read_hotwords(self, asked: Value) -> HotwordIds:
-        words = list(dict.fromkeys(_split(asked)))
-        if not words:
+        if asked is None or str(asked).strip() in ("", "[]"):
             return ()
         if self._hotwords is None:
             raise UnfitRequestError(
                 "hotwords",
-                f"{wire.ASR_HOTWORDS} has {len(words)} words, but this model takes none; leave "
-                "them out",
+                f"{wire.ASR_HOTWORDS} is {quote(asked)}, but this model takes none; leave it out",
             )
+        words = list(dict.fromkeys(_split(asked)))
         if len(words) > MAX_HOTWORDS:
             raise UnfitRequestError(
                 "hotwords",
@@ -87,12 +89,14 @@ class Menu:
 
 
 def check_names(parameters: Mapping[str, Value], known: Sequence[str]) -> None:
-    """UnfitRequestError if one of ours is not among the known."""
+    """UnfitRequestError for a parameter of ours that is not known."""
     unknown = sorted({name for name in parameters if name.startswith("asr_")} - set(known))
     if unknown:
+        names = ", ".join(map(quote, unknown[:MAX_NAMES]))
+        more = f" and {len(unknown) - MAX_NAMES} more" if len(unknown) > MAX_NAMES else ""
         raise UnfitRequestError(
             "unknown_parameter",
-            f"unknown request parameters {unknown}; this model knows {', '.join(known)}",
+            f"unknown request parameters [{names}]{more}; this model knows {', '.join(known)}",
         )
 
 
@@ -102,7 +106,7 @@ def check_sample_rate(asked: Value, wanted: int) -> None:
     if str(rate).removesuffix(".0") != str(wanted):
         raise UnfitRequestError(
             "sample_rate",
-            f"{wire.SAMPLE_RATE} is {rate} Hz, but this model needs {wanted} Hz; "
+            f"{wire.SAMPLE_RATE} is {quote(rate)} Hz, but this model needs {wanted} Hz; "
             "resample before sending: the server never does",
         )
 
@@ -111,30 +115,39 @@ def _number(kind: Unfit, asked: Value, known: Mapping[str, int]) -> int:
     """The number of a name in any case; a number, or its text, is itself."""
     if not known:
         raise UnfitRequestError(
-            kind, f"{kind} {asked!r} is asked for, but this model takes none; leave it out"
+            kind, f"{kind} {quote(asked)} is asked for, but this model takes none; leave it out"
         )
     numbers = {name.casefold(): number for name, number in known.items()}
     numbers |= {str(number): number for number in known.values()}
     number = numbers.get(str(asked).casefold().removesuffix(".0"))
     if number is None or isinstance(asked, bool):
         names = ", ".join(f"{name} ({number})" for name, number in known.items())
-        raise UnfitRequestError(kind, f"unknown {kind} {asked!r}; this model knows {names}")
+        raise UnfitRequestError(kind, f"unknown {kind} {quote(asked)}; this model knows {names}")
     return number
 
 
 def _split(asked: Value) -> list[str]:
     """Words with spaces between, or a JSON list of them."""
-    words: object = asked if asked is not None else ""
-    if isinstance(words, str) and not words.lstrip().startswith("["):
-        return words.split()
-    try:
-        words = json.loads(words) if isinstance(words, str) else words
-    except ValueError:
-        words = None
+    if isinstance(asked, str) and len(asked) > MAX_HOTWORDS_LENGTH:
+        raise UnfitRequestError(
+            "hotwords",
+            f"{wire.ASR_HOTWORDS} has {len(asked)} characters, but a request may have "
+            f"{MAX_HOTWORDS_LENGTH} at most",
+        )
+    words: object = asked
+    if isinstance(asked, str):
+        words = _parse_list(asked) if asked.lstrip().startswith("[") else asked.split()
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise UnfitRequestError(
             "hotwords",
-            f"{wire.ASR_HOTWORDS} is {asked!r}; give words with spaces between, or a JSON list of "
-            "strings",
+            f"{wire.ASR_HOTWORDS} is {quote(asked)}; give words with spaces between, or a JSON "
+            "list of strings",
         )
     return words
+
+
+def _parse_list(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # the latter of brackets in brackets in brackets
+        return None

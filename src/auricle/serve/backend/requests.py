@@ -85,6 +85,14 @@ def read_rows(request: pb_utils.InferenceRequest) -> list[tuple[Waveform, int]]:
     return list(zip(wav, lens, strict=True))
 
 
+def id_of(request: pb_utils.InferenceRequest) -> str:
+    """What the caller named it; over HTTP, Triton hands on what is no UTF-8."""
+    try:
+        return str(request.request_id())
+    except UnicodeDecodeError as error:
+        return error.object.decode("utf-8", "replace")
+
+
 def _input(request: pb_utils.InferenceRequest, name: str) -> Array | None:
     tensor = pb_utils.get_input_tensor_by_name(request, name)
     return None if tensor is None else tensor.as_numpy()

@@ -1,0 +1,1 @@
+"""The demo checkpoint with the streaming interfaces of icefall and WeNet."""
