@@ -60,7 +60,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {
-        "serve.backend", "serve.stream", "serve.streaming", "serve.runner", "client", "audio", "spec", "errors",
+        "serve.backend", "serve.stream", "serve.streaming", "serve.runner", "client", "audio",
+        "spec", "errors",
     },
     "server": {"access", "spec", "wire", "errors"},
     "bucket": {"errors"},
