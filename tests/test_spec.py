@@ -65,6 +65,8 @@ def test_absent_choices_take_the_default() -> None:
         ({"lookahead": "four"}, "'four', expected int"),
         ({"lookahead": "0"}, "must be above 0"),
         ({"runner": "torch"}, "known: onnxruntime, bls"),
+        ({"endpoint": "yes"}, "parameter endpoint is 'yes'; known: off, on"),
+        ({"endpoint_rule2": "0"}, "must be above 0"),
         ({"max_padding": "1.5"}, r"not in 0\.\.1"),
     ],
 )
