@@ -57,7 +57,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {
-        "serve.backend", "serve.streaming", "serve.runner", "client", "audio", "spec", "errors",
+        "serve.backend", "serve.runner", "serve.stream", "serve.streaming", "client", "audio",
+        "spec", "errors",
     },
     "server": {"access", "spec", "wire", "errors"},
     "bucket": {"errors"},

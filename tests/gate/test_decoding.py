@@ -13,7 +13,7 @@ from auricle.client.manifests import Utterance, read_text, read_wav_scp
 from auricle.errors import AudioError, ManifestError
 from auricle.gate.decoding import Decoded, Model, decode
 from auricle.serve.backend.local import load_streaming_pipeline
-from auricle.serve.streaming import Chunk
+from auricle.serve.stream import Chunk
 from tests.build import tiny_streaming
 from tests.gate.conftest import SPEECH
 

@@ -14,7 +14,7 @@ from auricle.errors import ManifestError
 from auricle.serve.backend.local import create_pipeline, create_streaming_pipeline
 from auricle.serve.backend.onnx_runner import OnnxRunner
 from auricle.serve.runner import Runner
-from auricle.serve.streaming import Chunk
+from auricle.serve.stream import Chunk
 from auricle.spec import Choices, PipelineSpec
 
 GROUP = 4  # utterances searched together, as many as the server prefers
