@@ -60,7 +60,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {
-        "serve.backend", "serve.stream", "serve.streaming", "serve.runner", "client", "audio",
+        "serve.backend", "serve.runner", "serve.stream", "serve.streaming", "client", "audio",
         "spec", "errors",
     },
     "server": {"access", "spec", "wire", "errors"},

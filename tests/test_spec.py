@@ -70,6 +70,8 @@ def test_absent_choices_take_the_default() -> None:
         ({"max_batch_seconds": "inf"}, "is inf, but must be a number above 0"),
         ({"max_padding": "nan"}, r"not in 0\.\.1"),
         ({"runner": "torch"}, "known: onnxruntime, bls"),
+        ({"endpoint": "yes"}, "parameter endpoint is 'yes'; known: off, on"),
+        ({"endpoint_rule2": "0"}, "must be a number above 0"),
         ({"max_padding": "1.5"}, r"not in 0\.\.1"),
     ],
 )

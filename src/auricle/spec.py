@@ -23,6 +23,13 @@ Head = Literal["transducer", "ctc", "ctc_attention", "cif"]
 TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe"]
 RunnerName = Literal["onnxruntime", "bls"]
 Decoding = Literal["greedy_search", "prefix_beam_search", "attention_rescoring"]
+Endpointing = Literal["off", "on"]
+
+CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
+    "runner": get_args(RunnerName),
+    "decoding": get_args(Decoding),
+    "endpoint": get_args(Endpointing),
+}
 
 # What each head can be decoded by; the first is what a build chooses.
 DECODINGS: dict[Head, tuple[Decoding, ...]] = {
@@ -190,6 +197,9 @@ class Choices:
     max_batch_seconds: rows x longest row of a sub-batch, in seconds of audio.
     lookahead: frames that one joiner call scores for each utterance.
     max_audio_seconds: longer requests are refused.
+    endpoint: whether the segments of a stream end by themselves, if it does not say itself.
+    endpoint_rule1, 2, 3: seconds of silence though nothing was said, of silence behind speech, and
+        of a segment at all, by which it ends.
     """
 
     runner: RunnerName = "onnxruntime"
@@ -201,25 +211,22 @@ class Choices:
     decoding: Decoding = "greedy_search"
     beam: int = 10
     max_audio_seconds: float = 60.0
+    endpoint: Endpointing = "off"
+    endpoint_rule1: float = 2.4
+    endpoint_rule2: float = 1.2
+    endpoint_rule3: float = 20.0
 
     def __post_init__(self) -> None:
-        for name, known in (("runner", get_args(RunnerName)), ("decoding", get_args(Decoding))):
+        for name, known in CHOSEN_BY_NAME.items():
             if getattr(self, name) not in known:
                 raise RepositoryError(
                     f"parameter {name} is {getattr(self, name)!r}; known: {', '.join(known)}"
                 )
-        for name in (
-            "threads",
-            "max_sub_batch",
-            "max_batch_seconds",
-            "lookahead",
-            "beam",
-            "max_audio_seconds",
-        ):
-            if not 0 < getattr(self, name) < math.inf:  # NaN would bound nothing
-                raise RepositoryError(
-                    f"parameter {name} is {getattr(self, name)}, but must be a number above 0"
-                )
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            is_bound = name not in CHOSEN_BY_NAME and name != "max_padding"
+            if is_bound and not 0 < value < math.inf:  # NaN would bound nothing
+                raise RepositoryError(f"parameter {name} is {value}, but must be a number above 0")
         if not 0 <= self.max_padding <= 1:
             raise RepositoryError(f"parameter max_padding is {self.max_padding}, not in 0..1")
 

@@ -58,6 +58,12 @@ def test_what_is_for_utterances_alone_is_no_parameter_of_streams() -> None:
     assert sorted(PIPELINE.parameters.keys() - LIVE.parameters.keys()) == [
         "max_batch_seconds", "max_padding",
     ]  # fmt: skip
+
+
+def test_what_is_for_streams_alone_is_no_parameter_of_utterances() -> None:
+    assert sorted(LIVE.parameters.keys() - PIPELINE.parameters.keys()) == [
+        "endpoint", "endpoint_rule1", "endpoint_rule2", "endpoint_rule3",
+    ]  # fmt: skip
     assert parse_choices({k: v.string_value for k, v in LIVE.parameters.items()}) == Choices()
 
 

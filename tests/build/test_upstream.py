@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -173,27 +172,6 @@ def test_a_ctc_model_has_its_own_script(
 ) -> None:
     icefall = fake.make_icefall(tmp_path / "icefall", "export-onnx-ctc.py")
     assert "model.onnx" in list_files(CTC.export(make_request(zipformer, icefall)).folder)
-
-
-@pytest.mark.parametrize(
-    ("exporter", "script"),
-    [(TRANSDUCER, "export-onnx-streaming.py"), (CTC, "export-onnx-streaming-ctc.py")],
-)
-def test_a_model_for_streams_has_a_script_of_its_own(
-    exporter: Icefall, script: str, make_request: Make, tmp_path: Path, zipformer: Path
-) -> None:
-    icefall = fake.make_icefall(tmp_path / "icefall", script)
-    exporter.export(replace(make_request(zipformer, icefall), streaming=True))
-    assert fake.seen(icefall)["epoch"] == "99"
-    with pytest.raises(ExportError, match="is no checkout of icefall"):
-        exporter.export(make_request(zipformer, icefall))
-
-
-def test_wenet_is_asked_for_streams(make_request: Make, wenet: Path, u2: Path) -> None:
-    WeNet().export(make_request(u2, wenet))
-    assert not fake.seen(wenet)["streaming"]
-    WeNet().export(replace(make_request(u2, wenet), streaming=True))
-    assert fake.seen(wenet)["streaming"]
 
 
 def test_a_recipe_of_icefall_can_be_named(

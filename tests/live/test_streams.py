@@ -50,10 +50,11 @@ while True:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models hear, with one instance, and hear-two, with two."""
+    """Models hear, with one instance, hear-two, with two, and hear-apart, with endpoints."""
     repository = tmp_path_factory.mktemp("streams")
     write_stream_model(repository, "hear", Choices(max_sub_batch=64))
     write_stream_model(repository, "hear-two", Choices(max_sub_batch=3), instances=2)
+    write_stream_model(repository, "hear-apart", Choices(endpoint="on", endpoint_rule2=0.5))
     return repository
 
 
@@ -196,6 +197,15 @@ def test_endpoints_are_for_those_who_ask(talker: Talker) -> None:
     assert rules[0] == "rule2"
     assert [segment.endpoint for segment in silent.segments] == [None]
     assert asked.text == silent.text
+
+
+@pytest.mark.parametrize("talker", ["hear-apart"], indirect=True)
+def test_endpoints_are_for_all_where_the_model_has_them(talker: Talker) -> None:
+    spoken = np.concatenate([noise(800), np.zeros(2 * SAMPLE_RATE, np.float32), noise(800, 1)])
+    told = talker.say(Say(spoken, 335, is_first=True, is_last=True))
+    declined = Say(spoken, 336, is_first=True, is_last=True, parameters={"asr_endpoint": False})
+    assert told.segments[0].endpoint == "rule2"
+    assert [segment.endpoint for segment in talker.say(declined).segments] == [None]
 
 
 def test_a_second_start_begins_anew(talker: Talker, pipeline: StreamingPipeline) -> None:

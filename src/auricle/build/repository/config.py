@@ -22,6 +22,7 @@ QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
 MAX_STREAMS = 128  # of an instance at once; further ones wait for the end of another
 STREAM_DELAY_US = 1000  # for the windows of other streams to come along
 OFFLINE_ONLY = ("max_padding", "max_batch_seconds")  # windows are all as long
+STREAMS_ONLY = ("endpoint", "endpoint_rule1", "endpoint_rule2", "endpoint_rule3")
 STREAM_IDLE_US = 60_000_000  # Triton forgets a stream that is silent for longer
 TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where the names differ
 
@@ -34,6 +35,8 @@ def offline(
     takes_prompt: whether old clients may send LANGUAGE and TEXT_NORM.
     """
     prompt = (wire.LANGUAGE, wire.TEXT_NORM) if takes_prompt else ()
+    values = choices.to_parameters()
+    parameters = {key: value for key, value in values.items() if key not in STREAMS_ONLY}
     return pb.ModelConfig(
         name=name,
         backend="python",
@@ -45,7 +48,7 @@ def offline(
         output=[_output(wire.TRANSCRIPTS), _output(wire.RESULT)],
         dynamic_batching=_batching(),
         instance_group=[_on_cpu(instances)],
-        parameters=_parameters(choices.to_parameters()),
+        parameters=_parameters(parameters),
     )
 
 

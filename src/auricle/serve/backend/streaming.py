@@ -47,8 +47,9 @@ class TritonPythonModel:
         rate = pipeline.spec.sample_rate
         idle_us = int(config["sequence_batching"]["max_sequence_idle_microseconds"])
         self.table = StreamTable(idle_us / 1e6 + GRACE_S)
-        self.sessions = Sessions(pipeline, self.table, NEVER)
-        self.menu = StreamMenu(rate, Rules())
+        rules = Rules(choices.endpoint_rule1, choices.endpoint_rule2, choices.endpoint_rule3)
+        self.sessions = Sessions(pipeline, self.table, rules if choices.endpoint == "on" else NEVER)
+        self.menu = StreamMenu(rate, rules)
         self.limits = Limits(rate, choices.max_audio_seconds, remedy="send it in shorter chunks")
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself
             _warm_up(pipeline)
