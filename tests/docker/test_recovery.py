@@ -86,7 +86,8 @@ def test_sigterm_under_load_loses_no_accepted_request(
     assert len(served) > 100
     assert served <= tally.answered
     # NOT_FOUND: Triton has let go of the model and not yet of the port.
-    assert set(tally.refused.values()) <= {"StatusCode.UNAVAILABLE", "StatusCode.NOT_FOUND"}
+    known = {"StatusCode.UNAVAILABLE", "StatusCode.NOT_FOUND", "StatusCode.CANCELLED"}
+        assert set(tally.refused.values()) <= known
 
 
 @pytest.mark.parametrize("process", ["tritonserver", "triton_python_b"])
