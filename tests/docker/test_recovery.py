@@ -85,8 +85,10 @@ def test_sigterm_under_load_loses_no_accepted_request(
     served = served_ids(server)
     assert len(served) > 100
     assert served <= tally.answered
-    # NOT_FOUND: Triton has let go of the model and not yet of the port.
-    assert set(tally.refused.values()) <= {"StatusCode.UNAVAILABLE", "StatusCode.NOT_FOUND"}
+    # NOT_FOUND: Triton has let go of the model and not yet of the port. CANCELLED: the connection
+    # closed under a call that was not accepted yet.
+    known = {"StatusCode.UNAVAILABLE", "StatusCode.NOT_FOUND", "StatusCode.CANCELLED"}
+    assert set(tally.refused.values()) <= known
 
 
 @pytest.mark.parametrize("process", ["tritonserver", "triton_python_b"])

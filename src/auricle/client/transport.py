@@ -232,7 +232,7 @@ def _translate(status: str | None, message: str, url: str) -> AuricleError:
     match (status or "INVALID_ARGUMENT").removeprefix("StatusCode."):
         case "INVALID_ARGUMENT" | "400" | "NOT_FOUND" | "404":
             return InvalidRequestError(message)
-        case "UNAVAILABLE" | "503":
+        case "UNAVAILABLE" | "503" | "CANCELLED":  # the last where a stopping server hangs up
             return BusyError(f"the server at {url} cannot answer now: {message}")
         case code:
             return AuricleError(f"the server at {url} failed ({code}): {message}")
