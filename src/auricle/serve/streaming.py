@@ -69,9 +69,8 @@ class StreamingPipeline:
         found, memories = self.search.advance(outputs, [stream.memory for stream in streams])
         advanced = []
         for row, stream in enumerate(streams):
-            # copies: a row of a batch would keep the whole batch in memory
-            kept = {name: outputs[name][row].copy() for name in self.search.reads}
-            state = outputs["NEW_STATE"][row].copy()
+            kept = {name: _row(outputs[name], row) for name in self.search.reads}
+            state = _row(outputs["NEW_STATE"], row)
             moved = dataclasses.replace(stream, state=state, memory=memories[row])
             advanced.append(self._extend(moved, found[row], kept))
         rules = {row: self._find_endpoint(stream) for row, stream in enumerate(advanced)}
@@ -90,7 +89,7 @@ class StreamingPipeline:
         zeros = np.zeros(self.facts.state_size, np.float32)
         states = [zeros if stream.state is None else stream.state for stream in streams]
         windows = [self.framing.window(stream.backlog) for stream in streams]
-        return {"CHUNK": np.stack(windows), "STATE": np.stack(states)}
+        return {"CHUNK": _stack(windows), "STATE": _stack(states)}
 
     def _extend(self, stream: Stream, added: Hypothesis, kept: Tensors) -> Stream:
         """Behind its window, with what that window added."""
@@ -196,6 +195,17 @@ class StreamingPipeline:
             seconds=stream.num_samples / self.spec.sample_rate,
             is_final=chunk.is_last,
         )
+
+
+def _row(batch: Array, row: int) -> Array:
+    """A copy, lest one stream keep the states of all others in memory."""
+    of_row: Array = batch[row]
+    return of_row if len(batch) == 1 else of_row.copy()
+
+
+def _stack(rows: Sequence[Array]) -> Array:
+    """[N, ...]; a row alone, which may have megabytes, is not copied."""
+    return rows[0][None] if len(rows) == 1 else np.stack(rows)
 
 
 def _join(windows: Sequence[Tensors]) -> Tensors:
