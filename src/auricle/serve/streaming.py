@@ -19,7 +19,8 @@ from auricle.serve.stream_searches import create_stream_search
 from auricle.serve.tokens import TokenTable
 from auricle.spec import Choices, PipelineSpec
 
-PATIENCE_S = 5.0  # for a segment that is long enough to end, to end between two tokens
+PATIENCE_S = 5.0  # for a segment that is long enough to end, to come to a good place
+PAUSE_S = 0.3  # a good place, behind a word
 
 
 class StreamingPipeline:
@@ -111,15 +112,17 @@ class StreamingPipeline:
         return (stream.origin + passed) / self.spec.sample_rate
 
     def _find_endpoint(self, stream: Stream) -> RuleName | None:
-        """Without rules, too, a segment ends where it gets too long to keep."""
-        segment = stream.segment
+        """Without rules, too, a segment that is too long to keep ends at a pause."""
+        segment, longest = stream.segment, self.search.max_seconds
         seconds = segment.end - segment.start
         silence = segment.end - self._speech_end(segment)
-        longest = min(stream.rules.rule3, self.search.max_seconds)
-        bounded = dataclasses.replace(stream.rules, rule3=longest)
-        rule = find_endpoint(bounded, seconds, silence, has_speech=bool(segment.hypothesis.ids))
-        is_amid = self.search.is_amid_token(stream.memory) and seconds < longest + PATIENCE_S
-        return None if rule == "rule3" and is_amid else rule
+        has_speech = bool(segment.hypothesis.ids)
+        rule = find_endpoint(stream.rules, seconds, silence, has_speech=has_speech)
+        is_amid_token = self.search.is_amid_token(stream.memory)
+        if rule == "rule3" and is_amid_token and seconds < stream.rules.rule3 + PATIENCE_S:
+            rule = None
+        is_due = seconds >= longest and silence >= PAUSE_S
+        return "rule3" if is_due or seconds >= longest + PATIENCE_S else rule
 
     def _speech_end(self, segment: Segment) -> float:
         """The second behind the last token, or the segment's start."""
