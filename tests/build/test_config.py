@@ -46,7 +46,7 @@ def test_a_model_of_streams_has_the_tensors_of_the_wire() -> None:
 def test_chunks_of_streams_share_a_batch() -> None:
     batching = LIVE.sequence_batching
     assert batching.WhichOneof("strategy_choice") == "oldest"
-    assert batching.oldest.max_candidate_sequences == 128
+    assert batching.oldest.max_candidate_sequences == 2048
     assert not LIVE.HasField("dynamic_batching")
 
 

@@ -14,7 +14,7 @@ from auricle.build.repository import config
 from auricle.build.repository.populate import Deployment, check_name, choose, populate
 from auricle.errors import RepositoryError
 from auricle.spec import Prompt, Rescorer, parse_choices
-from tests.build import tiny, tiny_streaming
+from tests.build import tiny
 
 pytestmark = pytest.mark.onnx
 
@@ -24,12 +24,6 @@ IN_PROCESS, BLS = Deployment(), Deployment(runner="bls")
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tiny.write_transducer(tmp_path_factory.mktemp("checkpoint"))
-    return load("icefall-transducer").build(Checkpoint(folder, "tiny"), Options())
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    folder = tiny_streaming.write_transducer(tmp_path_factory.mktemp("streaming"))
     return load("icefall-transducer").build(Checkpoint(folder, "tiny"), Options())
 
 
@@ -73,35 +67,6 @@ def test_an_encoder_behind_bls_is_a_model_of_its_own(built: Built, tmp_path: Pat
         "demo__encoder/warmup/80000",
     ]
     assert (tmp_path / "demo__encoder" / "warmup" / "16000").read_bytes() == b"\x80\x3e\0\0"
-
-
-def test_a_model_of_streams_is_one_of_its_own_kind(live: Built, tmp_path: Path) -> None:
-    populate(live, "live", tmp_path, IN_PROCESS)
-    value = config.parse((tmp_path / "live" / "config.pbtxt").read_text())
-    assert value.HasField("sequence_batching")
-    assert (tmp_path / "live" / "1" / "model.py").read_text().startswith(
-        "from auricle.serve.backend.streaming import TritonPythonModel"
-    )  # fmt: skip
-
-
-def test_an_encoder_of_streams_is_warmed_up_by_a_window(live: Built, tmp_path: Path) -> None:
-    populate(live, "live", tmp_path, BLS)
-    value = config.parse((tmp_path / "live__encoder" / "config.pbtxt").read_text())
-    assert live.spec.streaming is not None
-    (warm_up,) = value.model_warmup
-    assert {name: list(each.dims) for name, each in warm_up.inputs.items()} == {
-        "CHUNK": [live.spec.streaming.window],
-        "STATE": [live.spec.streaming.state_size],
-    }
-
-
-def test_the_windows_of_all_streams_are_one_run(live: Built) -> None:
-    assert choose(live, IN_PROCESS).max_sub_batch == 64
-
-
-def test_a_table_of_positions_does_not_shorten_a_chunk(live: Built) -> None:
-    facts = dataclasses.replace(live.spec, max_seconds=4.0)
-    assert choose(dataclasses.replace(live, spec=facts), IN_PROCESS).max_audio_seconds == 60
 
 
 def test_an_encoder_is_never_in_both_places(built: Built, tmp_path: Path) -> None:

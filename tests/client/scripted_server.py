@@ -103,9 +103,12 @@ def answer(request, say):  # type: ignore[no-untyped-def]
             if name != RATE
         },
     }
+    told = dict(RESULT)
+    if "sequence_id" in seen["parameters"] and not seen["parameters"]["sequence_end"]:
+        told["segments"] = []
     texts = {
         "TRANSCRIPTS": say or json.dumps(seen),
-        "RESULT": json.dumps(RESULT),
+        "RESULT": json.dumps(told),
     }
     response = service_pb2.ModelInferResponse(model_name=request.model_name)
     rows = tensors["WAV"].shape[0]

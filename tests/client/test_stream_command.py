@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,78 @@ def test_a_server_that_is_gone_is_exit_3(stream: Stream, serve: Serve, data: Pat
     ended = stream("-u", serve("lost"), data / "a.wav")
     assert ended.code == 3
     assert "auricle: no server answers at localhost" in ended.err
+
+
+def test_other_clients_flags_are_taken(stream: Stream, serve: Serve, data: Path) -> None:
+    flags = ("--streaming", "--chunk_size", 2, "--subsampling", 4, "--frame_shift_ms", 10,
+             "--context", 7, "--encoder_right_context", 2, "--frame_length_ms", 25)  # fmt: skip
+    ended = stream("-u", serve(), "--audio-path", data / "a.wav", *flags)
+    assert ended.code == 0
+    assert json.loads(ended.out.partition(" ")[2])["lens"] == [640]  # two chunks of 2 x 40 ms, rest
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "give files, folders, globs or -, or else a --wavscp"),
+        (["x.wav", "--microphone"], "--microphone listens now"),
+        (["--microphone", "--simulate-streaming"], "--microphone listens now"),
+        (["x.wav", "--max-wer", "1"], "--max-wer needs transcripts"),
+        (["x.wav", "--chunk-ms", "0"], "should be greater than or equal to 1"),
+        (["x.wav", "--huggingface_dataset", "d"], "data sets and cuts are not read"),
+        (["nowhere.wav"], "no such file or folder: nowhere.wav"),
+    ],
+)
+def test_wrong_use_is_exit_2(stream: Stream, arguments: list[str], sentence: str) -> None:
+    ended = stream(*arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert sentence in " ".join(ended.err.replace("│", "").split())
+
+
+def listen(story: str, *arguments: str) -> subprocess.Popen[str]:
+    """auricle stream --microphone on a machine whose sounddevice does as told."""
+    environment = {**os.environ, "SOUNDDEVICE": story}
+    environment["PYTHONPATH"] = str(Path(__file__).with_name("microphone"))
+    command = ["env", "--default-signal=INT", *STREAM, "--microphone", *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def test_ctrl_c_ends_what_a_microphone_hears(serve: Serve) -> None:
+    arguments = ("-u", serve("say=one"), "--chunk-ms", "100", "--json")
+    with listen("48000", *arguments) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "microphone 0.10 s:  | one\n"
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    told = json.loads(out)
+    assert (told["id"], told["text"]) == ("microphone", "one")
+    assert told["audio_seconds"] >= 0.1
+    assert "\nfinal ms: " in err
+
+
+@pytest.mark.parametrize(
+    ("story", "sentence"),
+    [
+        ("no library", "needs the PortAudio library (PortAudio library not found)"),
+        ("no device", "the microphone cannot be opened: Error querying device -1; `python -m"),
+    ],
+)
+def test_a_microphone_that_cannot_be_heard_is_a_sentence(
+    serve: Serve, story: str, sentence: str
+) -> None:
+    with listen(story, "-u", serve()) as process:
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert sentence in err
+
+
+@pytest.mark.skipif(find_spec("sounddevice") is not None, reason="sounddevice is installed")
+def test_without_the_package_a_microphone_says_what_to_install(
+    stream: Stream, serve: Serve
+) -> None:
+    ended = stream("-u", serve(), "--microphone")
+    assert ended.code == 1
+    assert "pip install 'auricle[microphone]'" in ended.err

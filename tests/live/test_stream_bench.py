@@ -9,19 +9,14 @@ from typer.testing import CliRunner, Result
 
 from auricle.cli import create_app
 from auricle.server import Server
-from tests.live import listener
-from tests.live.conftest import StartServer
-from tests.live.models import write_python_model
 from tests.live.test_stream_client import speech, streams_left
 
 pytestmark = pytest.mark.triton
 
 
 @pytest.fixture(scope="module")
-def server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    folder = tmp_path_factory.mktemp("listener_repository")
-    write_python_model(folder, "listener", listener.SOURCE, listener.CONFIG)
-    return start_server(folder)
+def server(listener_server: Server) -> Server:
+    return listener_server
 
 
 @pytest.fixture
@@ -33,8 +28,9 @@ def data(tmp_path: Path) -> Path:
 
 
 def bench(server: Server, data: Path, *options: str) -> Result:
-    arguments = ["bench", "--streaming", str(data), "--url", server.grpc_address, *options]
-    return CliRunner().invoke(create_app(), [*arguments, "--level-seconds", "1.5"])
+    arguments = ["bench", "--streaming", "--model-name", "listener", str(data), *options]
+    arguments += ["--url", server.grpc_address, "--level-seconds", "1.5"]
+    return CliRunner().invoke(create_app(), arguments)
 
 
 def test_levels_are_measured_and_every_text_is_right(server: Server, data: Path) -> None:

@@ -13,10 +13,7 @@ from auricle.client import AsyncClient, Chunk, Client, Partial
 from auricle.client.transport import ProtocolName
 from auricle.errors import AuricleError, InvalidRequestError
 from auricle.server import Server
-from tests.live import listener
 from tests.live.asking import audio
-from tests.live.conftest import StartServer
-from tests.live.models import write_python_model
 
 pytestmark = pytest.mark.triton
 
@@ -24,10 +21,8 @@ WINDOW = 1600
 
 
 @pytest.fixture(scope="module")
-def server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    folder = tmp_path_factory.mktemp("listener_repository")
-    write_python_model(folder, "listener", listener.SOURCE, listener.CONFIG)
-    return start_server(folder)
+def server(listener_server: Server) -> Server:
+    return listener_server
 
 
 @pytest.fixture(params=["grpc", "http"])
@@ -73,7 +68,7 @@ def test_any_chunking_gives_the_same_final_text(
     url: str, protocol: ProtocolName, size: int
 ) -> None:
     waveform = speech(3, 4, 5, tail=10)
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         partials = list(client.stream(cut(waveform, size)))
     assert partials[-1].text == "3 4 5 5"
     assert [one.is_final for one in partials] == [False] * (len(partials) - 1) + [True]
@@ -82,7 +77,7 @@ def test_any_chunking_gives_the_same_final_text(
 
 def test_partials_are_typed(url: str, protocol: ProtocolName) -> None:
     chunks: list[Waveform | Chunk] = [speech(3, 4), Chunk(speech(5), is_last=True)]
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         first, last = client.stream(chunks)
     assert (first.text, first.stable, first.unstable, first.delta) == ("3 4", "3", " 4", "3")
     assert (first.is_final, first.segments, first.audio_seconds) == (False, (), 0.2)
@@ -93,7 +88,7 @@ def test_partials_are_typed(url: str, protocol: ProtocolName) -> None:
 
 
 def test_without_details_a_partial_has_its_text(url: str, protocol: ProtocolName) -> None:
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         first, last = client.stream([speech(3, 4)], details=False)
     assert (first.text, first.stable, first.result) == ("3 4", "", None)
     assert (last.text, last.stable, last.is_final) == ("3 4", "3 4", True)
@@ -101,14 +96,14 @@ def test_without_details_a_partial_has_its_text(url: str, protocol: ProtocolName
 
 def test_a_chunk_may_finalize_its_segment(url: str, protocol: ProtocolName) -> None:
     chunks: list[Waveform | Chunk] = [Chunk(speech(3), finalize=True), speech(4)]
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         first, _, last = client.stream(chunks)
     assert [segment.text for segment in first.segments] == ["3"]
     assert (first.stable, last.text) == ("3", "3 4")
 
 
 def test_parameters_go_with_every_chunk(url: str, protocol: ProtocolName) -> None:
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         waveform = speech(3, 0, 4)
         partials = list(client.stream(cut(waveform, 800), parameters={"asr_endpoint": True}))
     assert [one.text for partial in partials for one in partial.segments] == ["3", "4"]
@@ -116,7 +111,7 @@ def test_parameters_go_with_every_chunk(url: str, protocol: ProtocolName) -> Non
 
 def test_chunks_of_another_rate_are_resampled(url: str, protocol: ProtocolName) -> None:
     low = np.full(8000, 0.05, np.float32)
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         *_, last = client.stream(cut(low, 333), rate=8000)
     words = last.text.split()
     assert len(words) == 10
@@ -130,7 +125,7 @@ def test_many_streams_do_not_mix(url: str, protocol: ProtocolName) -> None:
             return [partial.text async for partial in partials][-1]
 
     async def run() -> list[str]:
-        async with AsyncClient(url, protocol=protocol) as client:
+        async with AsyncClient(url, protocol=protocol, model="listener") as client:
             return await asyncio.gather(*(one(client, level) for level in range(1, 33)))
 
     assert asyncio.run(run()) == [" ".join([str(level)] * 5) for level in range(1, 33)]
@@ -139,7 +134,7 @@ def test_many_streams_do_not_mix(url: str, protocol: ProtocolName) -> None:
 def test_a_stream_that_is_left_early_is_ended(
     server: Server, url: str, protocol: ProtocolName
 ) -> None:
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         for partial in client.stream(cut(speech(*range(1, 50)), 1600)):
             if partial.text == "1 2 3":
                 break
@@ -159,7 +154,7 @@ def test_a_cancelled_task_ends_its_stream(server: Server, url: str, protocol: Pr
                 pass
 
     async def run() -> None:
-        async with AsyncClient(url, protocol=protocol) as client:
+        async with AsyncClient(url, protocol=protocol, model="listener") as client:
             seen: list[Partial] = []
             task = asyncio.create_task(listen(client, seen))
             while not seen:
@@ -174,7 +169,7 @@ def test_a_cancelled_task_ends_its_stream(server: Server, url: str, protocol: Pr
 def test_a_client_that_is_closed_ends_its_streams(
     server: Server, url: str, protocol: ProtocolName
 ) -> None:
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         partials = client.stream(cut(speech(1, 2, 3), 1600))
         next(partials)
     assert streams_left(server) == 0
@@ -187,7 +182,7 @@ def test_what_the_chunks_raise_comes_after_the_text_before_it(
         yield speech(1, 2)
         raise OSError("the microphone is gone")
 
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         partials = client.stream(torn())
         assert [next(partials).text, next(partials).text] == ["1 2", "1 2"]
         with pytest.raises(OSError, match="the microphone is gone"):
@@ -198,7 +193,7 @@ def test_what_the_chunks_raise_comes_after_the_text_before_it(
 def test_a_refused_chunk_ends_the_stream_in_the_servers_words(
     server: Server, url: str, protocol: ProtocolName
 ) -> None:
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         partials = client.stream(cut(speech(1, 2, 300, 4), 1600), in_flight=1)
         assert [next(partials).text, next(partials).text] == ["1", "1 2"]
         with pytest.raises(InvalidRequestError, match=r"^WAV holds samples beyond 1$"):
@@ -208,7 +203,7 @@ def test_a_refused_chunk_ends_the_stream_in_the_servers_words(
 
 def test_another_rate_than_the_models_is_refused(url: str, protocol: ProtocolName) -> None:
     with (
-        Client(url, protocol=protocol, sample_rate=8000) as client,
+        Client(url, protocol=protocol, model="listener", sample_rate=8000) as client,
         pytest.raises(InvalidRequestError, match="asr_sample_rate is not 16000 Hz"),
     ):
         list(client.stream([speech(1)]))
@@ -217,7 +212,7 @@ def test_another_rate_than_the_models_is_refused(url: str, protocol: ProtocolNam
 def test_an_empty_stream_has_an_empty_text(
     server: Server, url: str, protocol: ProtocolName
 ) -> None:
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         (last,) = client.stream([])
     assert (last.text, last.is_final) == ("", True)
     assert streams_left(server) == 0
@@ -231,7 +226,7 @@ def test_only_so_many_chunks_wait_for_their_answers(url: str, protocol: Protocol
             read.append(number)
             yield speech(1)
 
-    with Client(url, protocol=protocol) as client:
+    with Client(url, protocol=protocol, model="listener") as client:
         partials = client.stream(counted(), in_flight=2)
         next(partials)
         time.sleep(0.3)
@@ -241,7 +236,7 @@ def test_only_so_many_chunks_wait_for_their_answers(url: str, protocol: Protocol
 
 def test_a_chunk_of_two_channels_is_refused(url: str, protocol: ProtocolName) -> None:
     with (
-        Client(url, protocol=protocol) as client,
+        Client(url, protocol=protocol, model="listener") as client,
         pytest.raises(AuricleError, match=r"a chunk is \[num_samples\], mono; got shape \(2, 5\)"),
     ):
         list(client.stream([np.zeros((2, 5), np.float32)]))

@@ -1,5 +1,6 @@
 """auricle stream and the example client against a stateful model on a real tritonserver."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,21 +13,16 @@ import soundfile
 from auricle.server import Server
 from tests.client.test_transcribe_command import wait_for
 from tests.conftest import ROOT
-from tests.live import listener
-from tests.live.conftest import StartServer
-from tests.live.models import write_python_model
 from tests.live.test_stream_client import speech, streams_left
 
 pytestmark = pytest.mark.triton
 
-COMMAND = [str(Path(sys.executable).with_name("auricle")), "stream"]
+COMMAND = [str(Path(sys.executable).with_name("auricle")), "stream", "--model-name", "listener"]
 
 
 @pytest.fixture(scope="module")
-def server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
-    folder = tmp_path_factory.mktemp("listener_repository")
-    write_python_model(folder, "listener", listener.SOURCE, listener.CONFIG)
-    return start_server(folder)
+def server(listener_server: Server) -> Server:
+    return listener_server
 
 
 @pytest.fixture
@@ -64,6 +60,28 @@ def test_http_gives_what_grpc_gives(server: Server, data: Path) -> None:
         )
     )
     assert by_grpc == by_http != ""
+
+
+def test_a_second_pass_betters_each_finished_segment(server: Server, tmp_path: Path) -> None:
+    waveform = speech(3, 3, 0, 0, 4, 0, 5, tail=800)
+    soundfile.write(tmp_path / "a.wav", waveform, 16000, subtype="FLOAT")
+    command = [*COMMAND, str(tmp_path), "-u", server.grpc_address, "--second-pass", "echo"]
+    command += ["--parameter", "asr_endpoint=true", "--chunk-ms", "70", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["first_pass"] == "3 3 4 5 5"
+    assert told["text"] == "4800 samples 4800 samples 2400 samples"
+    assert [one["text"] for one in told["segments"]] == ["4800 samples"] * 2 + ["2400 samples"]
+    assert len(told["times"]["second_pass_s"]) == 3
+    assert "a 0.30 to 0.60 s, second pass: 4800 samples\n" in done.stderr
+    assert "\nsecond pass ms: " in done.stderr
+
+
+def test_a_second_model_that_is_not_there_is_exit_2(server: Server, data: Path) -> None:
+    command = [*COMMAND, str(data), "-u", server.grpc_address, "--second-pass", "whisper"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "unknown model 'whisper'" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,6 +1,7 @@
 """The laws of streams on a real tritonserver: no word is lost, and none is another's."""
 
 import itertools
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from auricle.serve.stream import Chunk
 from auricle.serve.streaming import StreamingPipeline
 from auricle.server import Server
 from auricle.spec import Choices
+from tests.conftest import ROOT
 from tests.live.conftest import StartServer
 from tests.live.processes import wait_until
 from tests.live.scraping import scrape
@@ -266,6 +268,12 @@ def test_a_silent_stream_is_reaped_and_a_late_chunk_wants_a_start(
     assert wait_until(lambda: active(server) == 0, IDLE_S + GRACE_S + 3)
     with pytest.raises(InferenceServerException, match="must specify the START flag"):
         talker.say(Say(noise(100), 380))
+
+
+def test_the_docs_name_every_metric_of_streams_and_no_other(server: Server) -> None:
+    page = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\basr_\w+_(?:total|streams)\b", page))
+    assert named == {name for name in scrape(server).names() if name.startswith("asr_")}
 
 
 def test_clients_killed_mid_stream_harm_no_other(

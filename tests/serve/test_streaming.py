@@ -322,6 +322,18 @@ def test_a_segment_ends_by_the_first_rule_that_holds(
     assert partial.segments[0].endpoint == expected
 
 
+@pytest.mark.parametrize(("pause", "expected"), [(0.5, [62.0, 70.0]), (0.0, [65.0, 70.0])])
+def test_a_segment_that_is_too_long_to_keep_ends_at_a_pause(
+    pause: float, expected: list[float]
+) -> None:
+    waveform = noise(70 * SAMPLE_RATE)
+    spoken_end = int(61.6 * SAMPLE_RATE)
+    waveform[spoken_end : spoken_end + int(pause * SAMPLE_RATE)] = 0
+    segments = finals(listen(make(), cut(waveform, [])))
+    assert [segment.end for segment in segments] == pytest.approx(expected, abs=0.08)
+    assert [segment.endpoint for segment in segments] == ["rule3", None]
+
+
 def test_a_stream_of_silence_ends_its_segments_too() -> None:
     pipeline = make()
     silence = Chunk(np.zeros(SAMPLE_RATE, np.float32))

@@ -74,6 +74,8 @@ def json_line(outcome: Outcome, model: str) -> str:
             "segments": [dataclasses.asdict(segment) for segment in segments],
             "times": dataclasses.asdict(done.times),
         }
+    if done.first_pass is not None:
+        record["first_pass"] = done.first_pass
     return json.dumps(record, ensure_ascii=False)
 
 

@@ -78,6 +78,7 @@ class Transcription:
 
     latency_s: from the first attempt to the answer, waits between attempts included; of a stream,
     from its last sample to its final text.  times: of a stream; None where the audio went whole.
+    first_pass: the text of a stream before a second pass; None where there was none.
     """
 
     text: str
@@ -86,6 +87,7 @@ class Transcription:
     latency_s: float
     attempts: int = 1
     times: Times | None = None
+    first_pass: str | None = None
 
 
 def parse_result(text: str) -> Result:

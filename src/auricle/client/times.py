@@ -15,11 +15,13 @@ class Times:
     chunks_s: of each chunk but the last, from when its last sample was there to its answer.
     first_partial_s: from the first sample to the first text; None where there is none.
     final_s: from the last sample to the final text.
+    second_pass_s: of each segment that had one, from its end's being known to its better text.
     """
 
     chunks_s: tuple[float, ...]
     first_partial_s: float | None
     final_s: float
+    second_pass_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,13 @@ class StreamSpeed:
         return self.audio_s / self.wall_s
 
     def __str__(self) -> str:
-        chunks = [seconds for one in self.times for seconds in one.chunks_s]
+        chunks = [each for one in self.times for each in one.chunks_s]
         firsts = [one.first_partial_s for one in self.times if one.first_partial_s is not None]
         finals = [one.final_s for one in self.times]
-        rows = {"chunk": chunks, "first partial": firsts, "final": finals}
+        seconds = [each for one in self.times for each in one.second_pass_s]
+        rows = {
+            "chunk": chunks, "first partial": firsts, "final": finals, "second pass": seconds,
+        }  # fmt: skip
         lines = [
             f"{len(self.times)} streams, {self.audio_s:.1f} s of audio in {self.wall_s:.2f} s: "
             f"RTF {1 / self.rtfx:.4f}, RTFx {self.rtfx:.1f}"

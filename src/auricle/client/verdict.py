@@ -53,6 +53,11 @@ def judge(run: Run, references: Mapping[str, str], rules: Rules) -> Verdict:
 
 def _scores(run: Run, references: Mapping[str, str], rules: Rules) -> Iterator[tuple[str, Score]]:
     unit = scoring.choose_unit(references.values(), characters=rules.characters)
+    first = {one.id: one.transcription.first_pass for one in run.outcomes if one.transcription}
+    before = {name: text for name, text in first.items() if text is not None}
+    if before:
+        heading = f"first pass, text as it is, in {scoring.UNITS[unit]}:"
+        yield heading, scoring.score(references, before, unit)
     score = scoring.score(references, run.transcripts, unit)
     if rules.log_dir:
         reports.write_icefall(rules.log_dir, run.model, score)

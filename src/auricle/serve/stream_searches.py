@@ -17,7 +17,7 @@ from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
 Memory = tuple[int, ...]  # what a search must know of a stream's frames so far
 
 
-MAX_SECONDS = 300.0  # of a segment: what a stream keeps is bounded
+MAX_SECONDS = 60.0  # of a segment: what a stream keeps, and describes in each answer, is bounded
 MAX_SECONDS_TWICE = 30.0  # of one that is searched again when it ends, at once and whole
 
 

@@ -19,7 +19,8 @@ from auricle.serve.stream_searches import create_stream_search
 from auricle.serve.tokens import TokenTable
 from auricle.spec import Choices, PipelineSpec
 
-PATIENCE_S = 5.0  # for a segment that is long enough to end, to end between two tokens
+PATIENCE_S = 5.0  # for a segment that is long enough to end, to come to a good place
+PAUSE_S = 0.3  # a good place, behind a word
 
 
 class StreamingPipeline:
@@ -69,9 +70,8 @@ class StreamingPipeline:
         found, memories = self.search.advance(outputs, [stream.memory for stream in streams])
         advanced = []
         for row, stream in enumerate(streams):
-            # copies: a row of a batch would keep the whole batch in memory
-            kept = {name: outputs[name][row].copy() for name in self.search.reads}
-            state = outputs["NEW_STATE"][row].copy()
+            kept = {name: _row(outputs[name], row) for name in self.search.reads}
+            state = _row(outputs["NEW_STATE"], row)
             moved = dataclasses.replace(stream, state=state, memory=memories[row])
             advanced.append(self._extend(moved, found[row], kept))
         rules = {row: self._find_endpoint(stream) for row, stream in enumerate(advanced)}
@@ -90,7 +90,7 @@ class StreamingPipeline:
         zeros = np.zeros(self.facts.state_size, np.float32)
         states = [zeros if stream.state is None else stream.state for stream in streams]
         windows = [self.framing.window(stream.backlog) for stream in streams]
-        return {"CHUNK": np.stack(windows), "STATE": np.stack(states)}
+        return {"CHUNK": _stack(windows), "STATE": _stack(states)}
 
     def _extend(self, stream: Stream, added: Hypothesis, kept: Tensors) -> Stream:
         """Behind its window, with what that window added."""
@@ -112,15 +112,17 @@ class StreamingPipeline:
         return (stream.origin + passed) / self.spec.sample_rate
 
     def _find_endpoint(self, stream: Stream) -> RuleName | None:
-        """Without rules, too, a segment ends where it gets too long to keep."""
-        segment = stream.segment
+        """Without rules, too, a segment that is too long to keep ends at a pause."""
+        segment, longest = stream.segment, self.search.max_seconds
         seconds = segment.end - segment.start
         silence = segment.end - self._speech_end(segment)
-        longest = min(stream.rules.rule3, self.search.max_seconds)
-        bounded = dataclasses.replace(stream.rules, rule3=longest)
-        rule = find_endpoint(bounded, seconds, silence, has_speech=bool(segment.hypothesis.ids))
-        is_amid = self.search.is_amid_token(stream.memory) and seconds < longest + PATIENCE_S
-        return None if rule == "rule3" and is_amid else rule
+        has_speech = bool(segment.hypothesis.ids)
+        rule = find_endpoint(stream.rules, seconds, silence, has_speech=has_speech)
+        is_amid_token = self.search.is_amid_token(stream.memory)
+        if rule == "rule3" and is_amid_token and seconds < stream.rules.rule3 + PATIENCE_S:
+            rule = None
+        is_due = seconds >= longest and silence >= PAUSE_S
+        return "rule3" if is_due or seconds >= longest + PATIENCE_S else rule
 
     def _speech_end(self, segment: Segment) -> float:
         """The second behind the last token, or the segment's start."""
@@ -196,6 +198,17 @@ class StreamingPipeline:
             seconds=stream.num_samples / self.spec.sample_rate,
             is_final=chunk.is_last,
         )
+
+
+def _row(batch: Array, row: int) -> Array:
+    """A copy, lest one stream keep the states of all others in memory."""
+    of_row: Array = batch[row]
+    return of_row if len(batch) == 1 else of_row.copy()
+
+
+def _stack(rows: Sequence[Array]) -> Array:
+    """[N, ...]; a row alone, which may have megabytes, is not copied."""
+    return rows[0][None] if len(rows) == 1 else np.stack(rows)
 
 
 def _join(windows: Sequence[Tensors]) -> Tensors:

@@ -19,7 +19,9 @@ MAX_BATCH_SIZE = 64
 PREFERRED_BATCH_SIZE = 4  # searched together; more would leave the other instances idle
 MAX_QUEUE_SIZE = 256  # requests; one more is answered UNAVAILABLE at once
 QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
-MAX_STREAMS = 128  # of an instance at once; further ones wait for the end of another
+# Of an instance at once. Further ones wait for the end of another, and meanwhile Triton counts
+# them as idle: of 128, and with 1000 clients killed, 4 others lost their streams. A slot is cheap.
+MAX_STREAMS = 2048
 STREAM_DELAY_US = 1000  # for the windows of other streams to come along
 OFFLINE_ONLY = ("max_padding", "max_batch_seconds")  # windows are all as long
 STREAMS_ONLY = ("endpoint", "endpoint_rule1", "endpoint_rule2", "endpoint_rule3")

@@ -140,12 +140,17 @@ def check_kept(kept: str | None, target: Path, built: Built, runner: RunnerName)
         return
     path = target / config.FILE_NAME
     try:
-        parameters = config.parse(kept).parameters
-        values = {key: value.string_value for key, value in parameters.items()}
+        value = config.parse(kept)
+        values = {key: each.string_value for key, each in value.parameters.items()}
         choices = spec.parse_choices(values)
         spec.check_fit(built.spec, choices)
     except RepositoryError as error:
         raise RepositoryError(f"{path}: {error}; mend it, or give it up with --force") from error
+    if value.HasField("sequence_batching") != (built.spec.streaming is not None):
+        raise RepositoryError(
+            f"{path} was edited and is for {'utterances' if built.spec.streaming else 'streams'}, "
+            "which this checkpoint is not; choose another --name, or give the edits up with --force"
+        )
     configured = choices.runner
     if configured != runner:
         raise RepositoryError(

@@ -1,24 +1,22 @@
-"""Many utterances as streams through one client: so many at a time, an outcome each."""
+"""Who speaks, as outcomes: many utterances as streams, so many at a time, or a microphone."""
 
 import asyncio
+import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 
-from auricle.audio import Waveform
 from auricle.client.client import AsyncClient
 from auricle.client.corpus import Outcome, in_parallel
 from auricle.client.manifests import Utterance, fetch
-from auricle.client.results import Transcription
 from auricle.client.streaming.feed import Pace, feed
-from auricle.client.streaming.partials import Partial
-from auricle.client.times import Times
-from auricle.client.transport import Parameter
+from auricle.client.streaming.listening import MANY, Listening, Source, listen
+from auricle.client.streaming.microphone import Device, recording
 from auricle.errors import AuricleError, UnreachableError
 
-AT_ONCE = Pace()
-REAL_TIME_IN_FLIGHT = 64  # chunks leave on time, however slow the answers
+AT_ONCE, UNHEARD = Pace(), Listening()
 
 
 @dataclass(frozen=True)
@@ -26,63 +24,73 @@ class Speaking:
     """How utterances are spoken to a server.
 
     num_tasks: streams at a time.  pace: at once, each chunk waits for the answer to the one before.
-    parameters: of every request.  tell: hears of every partial, by the id of its utterance.
+    listening: what is asked for, and who hears of it.
+    connect_second: the client of an offline model for a second pass, called in the event loop.
     """
 
     num_tasks: int = 16
     pace: Pace = AT_ONCE
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    tell: Callable[[str, Partial], None] = lambda _name, _partial: None
+    listening: Listening = UNHEARD
+    connect_second: Callable[[], AsyncClient] | None = None
 
 
 async def stream_corpus(
     client: AsyncClient, utterances: Sequence[Utterance], speaking: Speaking
 ) -> AsyncIterator[Outcome]:
     """Outcomes as they come, in any order; as with transcribe_corpus, a failure stands alone."""
-
-    async def attempt(utterance: Utterance) -> list[Outcome]:
-        try:
-            waveform = await client.load(await asyncio.to_thread(fetch, utterance.source))
-            return [Outcome(utterance.id, await _speak(client, utterance.id, waveform, speaking))]
-        except UnreachableError:
-            raise
-        except AuricleError as error:
-            return [Outcome(utterance.id, None, error)]
-
-    async with aclosing(in_parallel(utterances, attempt, speaking.num_tasks)) as outcomes:
-        async for outcome in outcomes:
-            yield outcome
+    async with _listening(speaking) as listening:
+        attempt = partial(_attempt, client, speaking.pace, listening)
+        async with aclosing(in_parallel(utterances, attempt, speaking.num_tasks)) as outcomes:
+            async for outcome in outcomes:
+                yield outcome
 
 
-async def _speak(
-    client: AsyncClient, name: str, waveform: Waveform, speaking: Speaking
-) -> Transcription:
-    """One stream from its first chunk to its final text."""
+async def stream_microphone(
+    client: AsyncClient, utterances: Sequence[Utterance], speaking: Speaking, device: Device | None
+) -> AsyncIterator[Outcome]:
+    """The outcome of the only utterance, which is what the microphone hears until Ctrl-C.
+
+    A second Ctrl-C does not wait for the final text.
+    """
+    (utterance,) = utterances
     await client.model()
-    in_flight = REAL_TIME_IN_FLIGHT if speaking.pace.is_real_time else 1
-    start = time.perf_counter()
-    chunks = feed(waveform, client.sample_rate, speaking.pace, start)
-    partials: list[Partial] = []
-    first_partial_s = None
-    async with client.stream(chunks, parameters=speaking.parameters, in_flight=in_flight) as stream:
-        async for partial in stream:
-            partials.append(partial)
-            if partial.text and first_partial_s is None:
-                first_partial_s = time.perf_counter() - start
-            speaking.tell(name, partial)
-    *before, last = partials
-    times = Times(tuple(one.latency_s for one in before), first_partial_s, last.latency_s)
-    return summed_up(partials, times)
+    async with _listening(speaking) as listening:
+        with recording(device, speaking.pace.chunk_ms) as heard:
+            loop = asyncio.get_running_loop()
+
+            def stop() -> None:
+                loop.remove_signal_handler(signal.SIGINT)
+                heard.stop()
+
+            loop.add_signal_handler(signal.SIGINT, stop)
+            start = time.perf_counter()
+            source = Source(utterance.id, heard.chunks(), heard.rate, start)
+            yield Outcome(utterance.id, await listen(client, source, listening))
 
 
-def summed_up(partials: Sequence[Partial], times: Times) -> Transcription:
-    """The final text with the segments of the whole stream."""
-    last = partials[-1]
-    segments = tuple(segment for partial in partials for segment in partial.segments)
-    return Transcription(
-        last.text,
-        result=replace(last.result, segments=segments) if last.result else None,
-        audio_seconds=last.audio_seconds,
-        latency_s=last.latency_s,
-        times=times,
-    )
+@asynccontextmanager
+async def _listening(speaking: Speaking) -> AsyncIterator[Listening]:
+    """With the client of the second pass, whose model is there."""
+    if speaking.connect_second is None:
+        yield speaking.listening
+        return
+    async with speaking.connect_second() as second:
+        await second.model()
+        yield replace(speaking.listening, second=second)
+
+
+async def _attempt(
+    client: AsyncClient, pace: Pace, listening: Listening, utterance: Utterance
+) -> list[Outcome]:
+    try:
+        waveform = await client.load(await asyncio.to_thread(fetch, utterance.source))
+        await client.model()  # before the clock starts
+        start = time.perf_counter()
+        chunks = feed(waveform, client.sample_rate, pace, start)
+        in_flight = MANY if pace.is_real_time else 1
+        source = Source(utterance.id, chunks, client.sample_rate, start, in_flight)
+        return [Outcome(utterance.id, await listen(client, source, listening))]
+    except UnreachableError:
+        raise
+    except AuricleError as error:
+        return [Outcome(utterance.id, None, error)]

@@ -31,6 +31,7 @@ class Partial:
     text: of the whole stream so far.  stable: the beginning of it that will not change.
     delta: what the stable text has grown by.  is_final: the stream has ended, and this is its text.
     segments: those that the chunk has closed; times count from the start of the stream.
+    open_segment: the one that goes on; None at the end, and from a server that does not tell.
     audio_seconds: of the stream until then.  latency_s: since the chunk's last sample was there.
     result: RESULT in full; None where only the text was asked for, which is then never stable.
     """
@@ -40,6 +41,7 @@ class Partial:
     delta: str = ""
     is_final: bool = False
     segments: tuple[Segment, ...] = ()
+    open_segment: Segment | None = None
     audio_seconds: float = 0.0
     latency_s: float = 0.0
     result: Result | None = None
@@ -64,14 +66,16 @@ def read_partial(texts: Texts, sent: Sent, now: float) -> Partial:
     (text,) = texts[wire.TRANSCRIPTS.name]
     details = texts.get(wire.RESULT.name)
     result = parse_result(details[0]) if details else None
+    segments = result.segments if result else ()
     settled = text if sent.is_last else ""  # by a server that does not say
     return Partial(
         text,
-        settled if result is None or result.stable is None else result.stable,
-        settled if result is None or result.delta is None else result.delta,
-        sent.is_last,
-        tuple(segment for segment in result.segments if segment.final) if result else (),
-        sent.audio_seconds,
-        now - sent.at,
-        result,
+        stable=settled if result is None or result.stable is None else result.stable,
+        delta=settled if result is None or result.delta is None else result.delta,
+        is_final=sent.is_last,
+        segments=tuple(segment for segment in segments if segment.final),
+        open_segment=next((segment for segment in segments if not segment.final), None),
+        audio_seconds=sent.audio_seconds,
+        latency_s=now - sent.at,
+        result=result,
     )

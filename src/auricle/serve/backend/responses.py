@@ -13,7 +13,7 @@ from auricle import wire
 from auricle.errors import BusyError, InvalidRequestError
 from auricle.serve.backend.outcomes import CancelledRequestError, Outcome, Utterance
 from auricle.serve.segments import Segment
-from auricle.serve.tokens import Transcript
+from auricle.serve.tokens import Token, Transcript, Word
 
 ERROR_CODES: dict[type[Exception], str] = {
     InvalidRequestError: "INVALID_ARG",
@@ -21,6 +21,8 @@ ERROR_CODES: dict[type[Exception], str] = {
     CancelledRequestError: "CANCELLED",
 }
 
+
+DIGITS = {"start": 3, "end": 3, "confidence": 4}
 
 Describe = Callable[[], Sequence[str]]  # the texts of an output, written only if it is wanted
 
@@ -93,11 +95,9 @@ def _bytes_tensor(name: str, texts: Sequence[str]) -> pb_utils.Tensor:
     return pb_utils.Tensor(name, np.array(rows, dtype=np.object_))
 
 
-def _rounded(value: object) -> dict[str, str | float | None]:
+def _rounded(value: Token | Word) -> dict[str, str | float | None]:
     """Seconds to the millisecond, confidences to four digits."""
-    fields: dict[str, str | float | None] = dataclasses.asdict(value)  # type: ignore[call-overload]
-    digits = {"start": 3, "end": 3, "confidence": 4}
-    return {
-        name: round(field, digits[name]) if isinstance(field, float) else field
-        for name, field in fields.items()
+    return {  # not dataclasses.asdict, which takes three times as long
+        name: round(field, DIGITS[name]) if isinstance(field, float) else field
+        for name, field in vars(value).items()
     }

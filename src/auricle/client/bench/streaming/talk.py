@@ -82,8 +82,7 @@ class Talk:
             due = time.perf_counter() if self._start is None else self._start + piece.end_s
             await asyncio.sleep(due - time.perf_counter())
             self._dues_s.append(due)
-            await self._call.write(piece.request)
-        await self._call.done_writing()
+            await asyncio.shield(self._call.write(piece.request))  # a cut write ends the stream
 
     async def _read(self) -> str:
         """The final text."""
