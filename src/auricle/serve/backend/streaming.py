@@ -102,6 +102,9 @@ class TritonPythonModel:
                 visits[index] = self.sessions.admit(place, chunk, rules)
             except (UnfitRequestError, CancelledRequestError) as error:
                 outcomes[index] = self.sessions.refuse(place, error)
+            except Exception as error:  # a fault of ours, but its neighbours' chunks are well
+                LOGGER.exception("a chunk could not be read")
+                outcomes[index] = self.sessions.refuse(place, error)
         return outcomes | self.sessions.recognise(visits)
 
     def _report(
