@@ -53,7 +53,12 @@ class StreamingPipeline:
                 behind[row] = stream
         ended = self._end(behind, chunks)
         partials = list(map(self._tell, streams, ended, chunks))
-        return [dataclasses.replace(stream, closed=()) for stream in ended], partials
+        return list(map(self._settle, ended)), partials
+
+    def _settle(self, stream: Stream) -> Stream:
+        """The same, until the next chunk comes."""
+        backlog = self.framing.compact(stream.backlog)
+        return dataclasses.replace(stream, backlog=backlog, closed=())
 
     def _accept(self, stream: Stream, chunk: Chunk) -> Stream:
         backlog = self.framing.push(stream.backlog, chunk.samples)
