@@ -90,5 +90,5 @@ def test_a_refusal_comes_in_the_servers_words(client: Client) -> None:
     next(partials)
     with pytest.raises(InvalidRequestError, match="WAV has samples that are NaN or infinite"):
         list(partials)
-    with pytest.raises(InvalidRequestError, match="unknown request parameters .'asr_sped'"):
+    with pytest.raises(InvalidRequestError, match="unknown request parameters"):
         speak(client, LOUD, 500, asr_sped="1")
