@@ -1,12 +1,15 @@
 """The client's streams against a real gRPC server that misbehaves as told."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from auricle.audio import Waveform
-from auricle.client import Chunk, Client, Patience
+from auricle.client import AsyncClient, Chunk, Client, Partial, Patience
 from auricle.errors import AuricleError, InvalidRequestError, UnreachableError
 from tests.client.conftest import Serve, free_port
 
@@ -86,3 +89,19 @@ def test_nothing_is_read_before_the_first_partial_is_awaited(serve: Serve) -> No
     with Client(serve()) as client:
         client.stream(chunks)
     assert len(list(chunks)) == 2
+
+
+def test_a_stream_that_pauses_is_kept_alive(serve: Serve) -> None:
+    async def slow() -> AsyncIterator[Waveform]:
+        yield CHUNKS[0]
+        await asyncio.sleep(0.25)
+        yield CHUNKS[1]
+
+    async def listen(url: str) -> list[Partial]:
+        async with AsyncClient(url) as client:
+            stream = client.stream(slow())
+            stream.terms = replace(stream.terms, keep_alive_s=0.1)
+            return [partial async for partial in stream]
+
+    told = [seen(one.text)["lens"] for one in asyncio.run(listen(serve()))]
+    assert told == [[3], [0], [0], [5], [0]]

@@ -77,6 +77,10 @@ class Framing:
             num_windows=backlog.num_windows + 1,
         )
 
+    def compact(self, backlog: Backlog) -> Backlog:
+        """The same, without the memory of what was passed over."""
+        return dataclasses.replace(backlog, pending=backlog.pending.copy())
+
     def _mirror(self, backlog: Backlog) -> Backlog:
         if backlog.is_mirrored:
             return backlog

@@ -53,7 +53,12 @@ class StreamingPipeline:
                 behind[row] = stream
         ended = self._end(behind, chunks)
         partials = list(map(self._tell, streams, ended, chunks))
-        return [dataclasses.replace(stream, closed=()) for stream in ended], partials
+        return list(map(self._settle, ended)), partials
+
+    def _settle(self, stream: Stream) -> Stream:
+        """The same, until the next chunk comes."""
+        backlog = self.framing.compact(stream.backlog)
+        return dataclasses.replace(stream, backlog=backlog, closed=())
 
     def _accept(self, stream: Stream, chunk: Chunk) -> Stream:
         backlog = self.framing.push(stream.backlog, chunk.samples)
@@ -106,13 +111,20 @@ class StreamingPipeline:
             kept=(*stream.kept, kept) if self.search.finish else (),
         )
 
+    def _passed(self, stream: Stream) -> int:
+        """Samples of the stream that lie behind the encoder."""
+        return stream.origin + stream.backlog.num_windows * self.facts.hop
+
     def _seconds(self, stream: Stream) -> float:
-        """Of the stream that lie behind the encoder."""
-        passed = stream.backlog.num_windows * self.facts.hop
-        return (stream.origin + passed) / self.spec.sample_rate
+        return self._passed(stream) / self.spec.sample_rate
 
     def _find_endpoint(self, stream: Stream) -> RuleName | None:
-        """Without rules, too, a segment that is too long to keep ends at a pause."""
+        """Without rules, too, a segment that is too long to keep ends at a pause.
+
+        Behind the last sample none does: the silence there is ours.
+        """
+        if self._passed(stream) >= stream.num_samples:
+            return None
         segment, longest = stream.segment, self.search.max_seconds
         seconds = segment.end - segment.start
         silence = segment.end - self._speech_end(segment)

@@ -86,6 +86,9 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     level_seconds: Annotated[
         float, typer.Option(min=1, help="Of each level; utterances that have begun are ended.")
     ] = 20.0,
+    together: Annotated[
+        bool, typer.Option("--together", help="All streams' chunks come at the same moments.")
+    ] = False,
     make_checkpoint: Annotated[
         Path | None,
         typer.Option(
@@ -112,7 +115,10 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     asked = Asked(url, model_name, credentials, split_parameters(parameter))
     if streaming:
         levels = _parse_levels(streams)
-        stream_plan = StreamPlan(waveforms, sample_rate, chunk_ms, level_seconds, levels, seed, pid)
+        stream_plan = StreamPlan(
+            waveforms, sample_rate, chunk_ms, level_seconds, levels,
+            repeats=repeat, is_together=together, seed=seed, server_pid=pid,
+        )  # fmt: skip
         measure_streams(asked, stream_plan, trans, json)
         return
     loads = _parse_loads(concurrency, rate)

@@ -25,7 +25,7 @@ def measure(asked: "Asked", plan: "StreamPlan", trans: Path | None, json: Path |
     typer.echo(markdown(summaries))
     typer.echo(conclude(summaries, plan.chunk_ms, record.machine.cores), err=True)
     best = largest(summaries)
-    if best is None or any(one.failed for one in summaries if one.streams <= best.streams):
+    if not best or any(one.failed for one in summaries if one.streams <= best[0].streams):
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -51,6 +51,9 @@ async def _measure(asked: "Asked", plan: "StreamPlan", trans: Path | None) -> "S
             measured.append(each)
         server = await target.server.server_version()
     details = {
-        "chunk_ms": plan.chunk_ms, "seconds": plan.seconds, "parameters": asked.parameters,
-    }  # fmt: skip
+        "chunk_ms": plan.chunk_ms,
+        "seconds": plan.seconds,
+        "is_together": plan.is_together,
+        "parameters": asked.parameters,
+    }
     return StreamRecord(here, server, model, truth, measured, details)

@@ -13,7 +13,7 @@ from auricle.client.streaming.partials import Chunk
 class Pace:
     """chunk_ms: of audio in each chunk; the last may be shorter.  is_real_time: as if spoken."""
 
-    chunk_ms: float = 640.0
+    chunk_ms: float = 320.0
     is_real_time: bool = False
 
     def chunk_samples(self, sample_rate: int) -> int:

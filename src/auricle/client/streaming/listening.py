@@ -49,14 +49,20 @@ class _Log:
     """What is kept of the partials; their texts would grow with the square of the time."""
 
     last: Partial
-    first_text_s: float | None = None
+    first: Partial | None = None  # with a text
+    first_s: float | None = None
     latencies_s: list[float] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
 
     def sum_up(self) -> Transcription:
         """The final text, with the segments and latencies of the whole stream."""
         last = self.last
-        times = Times(tuple(self.latencies_s[:-1]), self.first_text_s, last.latency_s)
+        times = Times(
+            tuple(self.latencies_s[:-1]),
+            self.first_s,
+            last.latency_s,
+            after_first_word_s=self._after_first_word_s(),
+        )
         return Transcription(
             last.text,
             result=replace(last.result, segments=tuple(self.segments)) if last.result else None,
@@ -64,6 +70,13 @@ class _Log:
             latency_s=last.latency_s,
             times=times,
         )
+
+    def _after_first_word_s(self) -> float | None:
+        """How much more audio there was, and how late its answer."""
+        words = [word for segment in self.segments for word in segment.words]
+        if self.first is None or not words or words[0].end is None:
+            return None
+        return self.first.audio_seconds - words[0].end + self.first.latency_s
 
 
 async def listen(client: AsyncClient, source: Source, listening: Listening) -> Transcription:
@@ -92,8 +105,8 @@ async def _hear(
     )
     async with stream:
         async for partial in stream:
-            if partial.text and log.first_text_s is None:
-                log.first_text_s = time.perf_counter() - source.start
+            if partial.text and log.first is None:
+                log.first, log.first_s = partial, time.perf_counter() - source.start
             log.last = partial
             log.latencies_s.append(partial.latency_s)
             log.segments += partial.segments

@@ -40,6 +40,8 @@ class Terms:
     outputs: TRANSCRIPTS and perhaps RESULT.  parameters: of every request.
     in_flight: chunks that may wait for their answers; more of them wait here.
     deadline_s: for the answer to each.
+    keep_alive_s: after so long without a chunk, one without audio tells the server that the stream
+    goes on; it forgets those that are silent for longer (a minute, by config.pbtxt).
     """
 
     sample_rate: int
@@ -48,6 +50,7 @@ class Terms:
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
     in_flight: int = 64
     deadline_s: float = 300.0
+    keep_alive_s: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -62,12 +65,15 @@ class Server:
 class PartialStream(AsyncIterator[Partial]):
     """The partials of one stream, as they come: one for each chunk, and the last is final.
 
+    A chunk that is long in coming is preceded by a partial without news, every keep_alive_s.
+
     The chunks are read while it waits for partials, and nothing is sent before the first is
     awaited. What the chunks raise is raised here, after the text of those before.
     """
 
     def __init__(self, server: Server, chunks: Chunks, terms: Terms) -> None:
-        self._server, self._chunks, self._terms = server, chunks, terms
+        self.terms = terms
+        self._server, self._chunks = server, chunks
         self._rate = terms.rate or terms.sample_rate
         self._id = secrets.randbelow(2**63 - 1) + 1  # KServe's gRPC has it signed, and 0 is none
         self._requests: asyncio.Queue[Request | None] = asyncio.Queue()
@@ -133,16 +139,16 @@ class PartialStream(AsyncIterator[Partial]):
     async def _begin(self) -> None:
         self._model = await self._server.model()
         requests = self._queued()
-        self._answers = self._server.transport.converse(requests, self._terms.deadline_s)
+        self._answers = self._server.transport.converse(requests, self.terms.deadline_s)
         self._pump = asyncio.create_task(self._send_all())
 
     async def _send_all(self) -> None:
         """Queue a request for each chunk, and END whatever happens."""
-        resample = audio.Resampler(self._rate, self._terms.sample_rate)
+        resample = audio.Resampler(self._rate, self.terms.sample_rate)
         tail = SILENCE
         try:
             async with aclosing(_each(self._chunks)) as chunks:
-                async for chunk in chunks:
+                while chunk := await self._next_chunk(chunks):
                     at = chunk.at or time.perf_counter()
                     await self._room.acquire()
                     self._num_samples += len(chunk.samples)
@@ -158,6 +164,18 @@ class PartialStream(AsyncIterator[Partial]):
                 self._send(tail, time.perf_counter(), is_last=True)
             self._requests.put_nowait(None)
 
+    async def _next_chunk(self, chunks: AsyncGenerator[Chunk, None]) -> Chunk | None:
+        """None after the last."""
+        coming = asyncio.ensure_future(anext(chunks, None))
+        try:
+            while not (await asyncio.wait({coming}, timeout=self.terms.keep_alive_s))[0]:
+                await self._room.acquire()
+                self._send(SILENCE, time.perf_counter())
+            return coming.result()
+        finally:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
     def _send(
         self, samples: Waveform, at: float, is_last: bool = False, finalize: bool = False
     ) -> None:
@@ -165,10 +183,10 @@ class PartialStream(AsyncIterator[Partial]):
         self._count += 1
         self._has_ended = is_last
         self._sent.append(Sent(at, self._num_samples / self._rate, is_last))
-        parameters = {wire.SAMPLE_RATE: self._terms.sample_rate, **self._terms.parameters}
+        parameters = {wire.SAMPLE_RATE: self.terms.sample_rate, **self.terms.parameters}
         if finalize:
             parameters[wire.ASR_FINALIZE] = True
-        request = Request(self._model, [samples], self._terms.outputs, parameters, place)
+        request = Request(self._model, [samples], self.terms.outputs, parameters, place)
         self._requests.put_nowait(request)
 
     async def _queued(self) -> AsyncIterator[Request]:
@@ -182,9 +200,9 @@ class PartialStream(AsyncIterator[Partial]):
             self._next = asyncio.ensure_future(anext(self._answers, None))
         while not self._next.done():
             waiting_s = time.perf_counter() - self._sent[0].at if self._sent else 0.0
-            if waiting_s > self._terms.deadline_s:
+            if waiting_s > self.terms.deadline_s:
                 raise AuricleError(f"the server gave no answer to a chunk in {waiting_s:.0f} s")
-            await asyncio.wait({self._next}, timeout=self._terms.deadline_s - waiting_s)
+            await asyncio.wait({self._next}, timeout=self.terms.deadline_s - waiting_s)
         answer, self._next = self._next, None
         return answer.result()
 

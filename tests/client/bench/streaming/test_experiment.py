@@ -13,7 +13,7 @@ from tests.client.bench.streaming.test_report import RUN, TRUTH
 def search(most: int) -> list[int]:
     """The levels tried on a server that sustains so many streams."""
 
-    async def measure(streams: int) -> MeasuredLevel:
+    async def measure(streams: int, _repeat: int) -> MeasuredLevel:
         run = LevelRun(Level(streams, 20, 0.64), 0, 20, 1, [])
         summary = replace(summarise(RUN, TRUTH), is_sustained=streams <= most)
         return MeasuredLevel(run, summary)
@@ -35,6 +35,23 @@ def test_the_search_ends_beside_the_most_that_are_sustained(most: int) -> None:
 
 def test_the_search_doubles_and_then_halves() -> None:
     assert search(5) == [1, 2, 4, 8, 6, 5]
+
+
+def test_most_runs_of_a_level_decide() -> None:
+    told = []
+
+    async def measure(streams: int, repeat: int) -> MeasuredLevel:
+        told.append((streams, repeat))
+        run = LevelRun(Level(streams, 20, 0.64), 0, 20, 1, [])
+        holds = streams < 4 and repeat != 1
+        return MeasuredLevel(run, replace(summarise(RUN, TRUTH), is_sustained=holds))
+
+    async def run() -> None:
+        async for _ in experiment.search(measure, repeats=3):
+            pass
+
+    asyncio.run(run())
+    assert told == [(streams, repeat) for streams in (1, 2, 4, 3) for repeat in range(3)]
 
 
 def test_a_server_that_sustains_none_is_asked_once() -> None:

@@ -44,6 +44,13 @@ def test_streams_begin_at_different_moments_of_a_chunk() -> None:
     assert len(set(offsets)) == 20
 
 
+def test_streams_may_begin_together() -> None:
+    listener = Listener([0.3])
+    level = Level(20, 0.2, chunk_s=0.2, is_together=True)
+    _, begin = asyncio.run(hold(listener, repeat(0), [0.3], level))
+    assert {start for _, start, _ in listener.spoken} == {begin}
+
+
 def test_a_late_answer_delays_the_next_utterance() -> None:
     listener = Listener([0.02], late_s=0.1)
     asyncio.run(hold(listener, repeat(0), [0.02], Level(1, 0.3, 0.001)))

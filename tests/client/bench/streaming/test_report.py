@@ -80,10 +80,17 @@ def test_the_largest_is_below_the_first_that_breaks(summary: StreamSummary) -> N
         replace(summary, streams=streams, is_sustained=held)
         for streams, held in [(1, True), (8, True), (4, True), (6, False), (16, False)]
     ]
-    best = largest(levels)
-    assert best is not None
-    assert best.streams == 4
-    assert largest(levels[3:]) is None
+    assert [one.streams for one in largest(levels)] == [4]
+    assert largest(levels[3:]) == []
+
+
+def test_the_conclusion_is_of_the_middle_run(summary: StreamSummary) -> None:
+    runs = [
+        replace(summary, streams=8, is_sustained=held, chunk_ms={"p95": late_ms})
+        for held, late_ms in [(True, 90.0), (False, 300.0), (True, 100.0)]
+    ]
+    assert "latency is 100 ms" in conclude(runs, 250, cores=2)
+    assert "not even the fewest" in conclude([*runs[1:2], *runs[:1]], 250, cores=2)
 
 
 def test_the_conclusion_states_the_load_generators_share(summary: StreamSummary) -> None:

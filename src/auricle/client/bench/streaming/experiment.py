@@ -9,7 +9,7 @@ from auricle.client.bench import machine, workload
 from auricle.client.bench.report import Truth
 from auricle.client.bench.run import Counters
 from auricle.client.bench.streaming.level import Level, hold
-from auricle.client.bench.streaming.report import LevelRun, StreamSummary, summarise
+from auricle.client.bench.streaming.report import LevelRun, StreamSummary, is_sustained, summarise
 from auricle.client.bench.streaming.target import StreamTarget
 from auricle.errors import AuricleError, ManifestError
 
@@ -21,6 +21,7 @@ class StreamPlan:
     """chunk_ms: of audio in each request.  seconds: of each level.
 
     streams: of the levels; none is a search for the largest that is sustained.
+    repeats: of each level, most of which decide.  is_together: all chunks come at once.
     server_pid: whose time to watch.
     """
 
@@ -29,6 +30,8 @@ class StreamPlan:
     chunk_ms: float
     seconds: float
     streams: Sequence[int] = ()
+    repeats: int = 1
+    is_together: bool = False
     seed: int = 1
     server_pid: int | None = None
 
@@ -39,7 +42,7 @@ class MeasuredLevel:
     summary: StreamSummary
 
 
-Measure = Callable[[int], Awaitable[MeasuredLevel]]
+Measure = Callable[[int, int], Awaitable[MeasuredLevel]]  # so many streams, the how manieth time
 
 
 async def find_truth(
@@ -68,36 +71,40 @@ async def measure(
 ) -> AsyncIterator[MeasuredLevel]:
     """The levels of the plan, or those of a search."""
 
-    async def measure_one(streams: int) -> MeasuredLevel:
-        level = Level(streams, plan.seconds, plan.chunk_ms / 1e3, plan.seed)
+    async def measure_one(streams: int, repeat: int) -> MeasuredLevel:
+        seed = plan.seed + repeat
+        level = Level(streams, plan.seconds, plan.chunk_ms / 1e3, seed, plan.is_together)
         run = await _run(target, plan, truth, level)
         return MeasuredLevel(run, summarise(run, truth, target.server.model))
 
-    if plan.streams:
+    if not plan.streams:
+        async for each in search(measure_one, plan.repeats):
+            yield each
+    for repeat in range(plan.repeats):  # in turn: what disturbs the machine disturbs all of them
         for streams in plan.streams:
-            yield await measure_one(streams)
-        return
-    async for each in search(measure_one):
-        yield each
+            yield await measure_one(streams, repeat)
 
 
-async def search(measure: Measure) -> AsyncIterator[MeasuredLevel]:
+async def search(measure: Measure, repeats: int = 1) -> AsyncIterator[MeasuredLevel]:
     """Twice as many streams until they are too many, then halves between the last two levels."""
     held, broken = 0, None
     while broken is None or broken - held > max(1, held // FINENESS):
         streams = (held + broken) // 2 if broken else max(1, 2 * held)
-        each = await measure(streams)
-        if each.summary.is_sustained:
+        summaries = []
+        for repeat in range(repeats):
+            each = await measure(streams, repeat)
+            summaries.append(each.summary)
+            yield each
+        if is_sustained(summaries):
             held = streams
         else:
             broken = streams
-        yield each
 
 
 async def _run(target: StreamTarget, plan: StreamPlan, truth: Truth, level: Level) -> LevelRun:
     number = len(truth.names)
     order = (
-        index for turn in count() for index in workload.order(number, number, plan.seed + turn)
+        index for turn in count() for index in workload.order(number, number, level.seed + turn)
     )
     before = await target.server.counters()
     async with machine.watched(plan.server_pid) as server:

@@ -18,13 +18,15 @@ class Speaker(Protocol):
 class Level:
     """`streams` at once; after `seconds` none begins another utterance.
 
-    chunk_s: streams begin at random moments of one, so that their chunks do not come together.
+    chunk_s: streams begin at random moments of one, so that their chunks do not come together;
+    unless that is what is wanted.
     """
 
     streams: int
     seconds: float
     chunk_s: float
     seed: int = 1
+    is_together: bool = False
 
     def __str__(self) -> str:
         return f"{self.streams} streams"
@@ -48,6 +50,7 @@ async def hold(
             heard.append(await speak(index, start))
             start = max(start + durations_s[index], time.perf_counter())
 
-    starts = [begin + rng.uniform(0, level.chunk_s) for _ in range(level.streams)]
+    spread_s = 0.0 if level.is_together else level.chunk_s
+    starts = [begin + rng.uniform(0, spread_s) for _ in range(level.streams)]
     await asyncio.gather(*map(talk, starts))
     return heard, begin
