@@ -174,3 +174,13 @@ def test_the_import_is_cheap() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_a_waveform_resampled_in_chunks_is_the_one_resampled_whole(rate: int) -> None:
+    waveform = np.random.default_rng(0).normal(size=rate).astype(np.float32) / 10
+    stream = audio.Resampler(rate, 16000)
+    cuts = np.cumsum([1, 3000, 17, 900])
+    chunks = [stream(chunk) for chunk in np.split(waveform, cuts)]
+    chunks.append(stream(np.zeros(0, np.float32), is_last=True))
+    np.testing.assert_array_equal(np.concatenate(chunks), audio.resample(waveform, rate, 16000))

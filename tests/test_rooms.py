@@ -33,6 +33,19 @@ ROOMS: dict[str, set[str]] = {
     "serve.options": {"spec"},
     "serve.planning": {"serve.options", "serve.runner", "spec"},
     "serve.searches": {"serve.runner", "serve.decode", "spec", "errors"},
+    "serve.stream_searches": {
+        "serve.planning", "serve.searches", "serve.runner", "serve.decode", "spec", "errors",
+    },
+    "serve.framing": {"serve.planning", "spec"},
+    "serve.segments": {"serve.decode"},
+    "serve.stream": {
+        "serve.decode", "serve.framing", "serve.planning", "serve.runner", "serve.segments",
+        "serve.stream_searches", "serve.tokens",
+    },
+    "serve.streaming": {
+        "serve.decode", "serve.framing", "serve.runner", "serve.segments", "serve.stream",
+        "serve.stream_searches", "serve.tokens", "spec",
+    },
     "serve.hotwords": {
         "serve.options", "serve.quoting", "serve.runner", "serve.spelling", "spec", "errors",
     },
@@ -41,11 +54,15 @@ ROOMS: dict[str, set[str]] = {
         "serve.tokens", "spec",
     },
     "serve.backend": {
-        "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning", "serve.quoting",
-        "serve.runner", "serve.spelling", "serve.tokens", "spec", "wire", "errors",
+        "serve.decode", "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning",
+        "serve.quoting", "serve.runner", "serve.segments", "serve.spelling", "serve.stream",
+        "serve.streaming", "serve.tokens", "spec", "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
-    "gate": {"serve.backend", "serve.pipeline", "client", "audio", "spec", "errors"},
+    "gate": {
+        "serve.backend", "serve.runner", "serve.stream", "serve.streaming", "client", "audio",
+        "spec", "errors",
+    },
     "server": {"access", "spec", "wire", "errors"},
     "bucket": {"errors"},
     "doctor": {"access", "server", "errors"},
@@ -59,6 +76,7 @@ THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "huggingface_hub": {"build.checkpoint"},
     "triton_python_backend_utils": {"serve.backend", "server"},
     "kaldialign": {"client"},
+    "sounddevice": {"client"},
     "boto3": {"bucket"},
     "botocore": {"bucket"},
     "s3transfer": {"bucket"},

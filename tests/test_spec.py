@@ -6,13 +6,20 @@ import pytest
 
 from auricle import spec
 from auricle.errors import RepositoryError
-from auricle.spec import Choices, Rescorer
+from auricle.spec import Choices, Rescorer, Streaming
 from tests.conftest import TRANSDUCER_SPEC
 
 
 def test_a_spec_comes_back_as_it_was_saved(tmp_path: Path) -> None:
     TRANSDUCER_SPEC.save(tmp_path)
     assert spec.load(tmp_path) == TRANSDUCER_SPEC
+
+
+def test_a_streaming_spec_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    streaming = Streaming(window=7440, hop=5120, reflected=120, state_size=462721, num_frames=8)
+    facts = dataclasses.replace(TRANSDUCER_SPEC, streaming=streaming)
+    facts.save(tmp_path)
+    assert spec.load(tmp_path) == facts
 
 
 def test_a_missing_file_names_the_command_that_writes_it(tmp_path: Path) -> None:
@@ -63,6 +70,8 @@ def test_absent_choices_take_the_default() -> None:
         ({"max_batch_seconds": "inf"}, "is inf, but must be a number above 0"),
         ({"max_padding": "nan"}, r"not in 0\.\.1"),
         ({"runner": "torch"}, "known: onnxruntime, bls"),
+        ({"endpoint": "yes"}, "parameter endpoint is 'yes'; known: off, on"),
+        ({"endpoint_rule2": "0"}, "must be a number above 0"),
         ({"max_padding": "1.5"}, r"not in 0\.\.1"),
     ],
 )

@@ -50,6 +50,25 @@ def resample(waveform: Waveform, rate: int, sample_rate: int) -> Waveform:
     return resampled if len(resampled) else waveform[:1]
 
 
+class Resampler:
+    """Resamples a waveform that comes in chunks; together they are what `resample` makes of it.
+
+    A chunk may come out empty: its samples then come with a later one.
+    """
+
+    def __init__(self, rate: int, sample_rate: int) -> None:
+        import soxr
+
+        same = rate == sample_rate
+        self._stream = None if same else soxr.ResampleStream(rate, sample_rate, num_channels=1)
+
+    def __call__(self, chunk: Waveform, *, is_last: bool = False) -> Waveform:
+        if self._stream is None:
+            return chunk
+        resampled: Waveform = self._stream.resample_chunk(chunk, last=is_last)
+        return resampled
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

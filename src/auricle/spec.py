@@ -23,6 +23,13 @@ Head = Literal["transducer", "ctc", "ctc_attention", "cif"]
 TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe"]
 RunnerName = Literal["onnxruntime", "bls"]
 Decoding = Literal["greedy_search", "prefix_beam_search", "attention_rescoring"]
+Endpointing = Literal["off", "on"]
+
+CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
+    "runner": get_args(RunnerName),
+    "decoding": get_args(Decoding),
+    "endpoint": get_args(Endpointing),
+}
 
 # What each head can be decoded by; the first is what a build chooses.
 DECODINGS: dict[Head, tuple[Decoding, ...]] = {
@@ -88,6 +95,24 @@ class Hotwords:
 
 
 @dataclass(frozen=True)
+class Streaming:
+    """How a streaming encoder takes a stream: window by window, its past packed into one row.
+
+    window: samples of CHUNK, what one run sees.
+    hop: samples from one window to the next.
+    reflected: samples in front of a stream's first, mirrored from it (Kaldi's snip_edges false).
+    state_size: floats of STATE; the first STATE of a stream is all zeros.
+    num_frames: output frames of one window.
+    """
+
+    window: int
+    hop: int
+    reflected: int
+    state_size: int
+    num_frames: int
+
+
+@dataclass(frozen=True)
 class PipelineSpec:
     """Facts of a checkpoint.
 
@@ -97,6 +122,7 @@ class PipelineSpec:
     max_seconds: the longest audio that the graph itself can take (a positional table), or None.
     has_timestamps: whether a head "cif" gives the peaks of its tokens.
     num_end_tokens: tokens of a head "cif" behind the text, </s>.
+    streaming: how the encoder takes a stream; None for a model of whole utterances.
     """
 
     family: str
@@ -116,6 +142,7 @@ class PipelineSpec:
     rescorer: Rescorer | None = None
     prompt: Prompt | None = None
     hotwords: Hotwords | None = None
+    streaming: Streaming | None = None
 
     def save(self, folder: Path) -> None:
         record = {"version": VERSION, **dataclasses.asdict(self)}
@@ -146,7 +173,13 @@ def load(folder: Path) -> PipelineSpec:
 
 
 def _parse_parts(record: dict[str, dict[str, int]]) -> dict[str, object]:
-    kinds = {"source": Source, "rescorer": Rescorer, "prompt": Prompt, "hotwords": Hotwords}
+    kinds = {
+        "source": Source,
+        "rescorer": Rescorer,
+        "prompt": Prompt,
+        "hotwords": Hotwords,
+        "streaming": Streaming,
+    }
     optional = set(kinds) - {"source"}
     absent = {name for name in optional if record.get(name) is None}
     return {name: kinds[name](**record[name]) for name in kinds.keys() - absent}
@@ -164,6 +197,9 @@ class Choices:
     max_batch_seconds: rows x longest row of a sub-batch, in seconds of audio.
     lookahead: frames that one joiner call scores for each utterance.
     max_audio_seconds: longer requests are refused.
+    endpoint: whether the segments of a stream end by themselves, if it does not say itself.
+    endpoint_rule1, 2, 3: seconds of silence though nothing was said, of silence behind speech, and
+        of a segment at all, by which it ends.
     """
 
     runner: RunnerName = "onnxruntime"
@@ -175,25 +211,22 @@ class Choices:
     decoding: Decoding = "greedy_search"
     beam: int = 10
     max_audio_seconds: float = 60.0
+    endpoint: Endpointing = "off"
+    endpoint_rule1: float = 2.4
+    endpoint_rule2: float = 1.2
+    endpoint_rule3: float = 20.0
 
     def __post_init__(self) -> None:
-        for name, known in (("runner", get_args(RunnerName)), ("decoding", get_args(Decoding))):
+        for name, known in CHOSEN_BY_NAME.items():
             if getattr(self, name) not in known:
                 raise RepositoryError(
                     f"parameter {name} is {getattr(self, name)!r}; known: {', '.join(known)}"
                 )
-        for name in (
-            "threads",
-            "max_sub_batch",
-            "max_batch_seconds",
-            "lookahead",
-            "beam",
-            "max_audio_seconds",
-        ):
-            if not 0 < getattr(self, name) < math.inf:  # NaN would bound nothing
-                raise RepositoryError(
-                    f"parameter {name} is {getattr(self, name)}, but must be a number above 0"
-                )
+        for field in dataclasses.fields(self):
+            name, value = field.name, getattr(self, field.name)
+            is_bound = name not in CHOSEN_BY_NAME and name != "max_padding"
+            if is_bound and not 0 < value < math.inf:  # NaN would bound nothing
+                raise RepositoryError(f"parameter {name} is {value}, but must be a number above 0")
         if not 0 <= self.max_padding <= 1:
             raise RepositoryError(f"parameter max_padding is {self.max_padding}, not in 0..1")
 

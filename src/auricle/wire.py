@@ -25,6 +25,8 @@ SAMPLE_RATE = "asr_sample_rate"  # the rate of WAV, Hz
 ASR_DECODING = "asr_decoding"  # "greedy_search", ...
 ASR_LANGUAGE = "asr_language"  # a name, or LANGUAGE's number
 ASR_TEXT_NORM = "asr_text_norm"  # a name, or TEXT_NORM's number
+ASR_ENDPOINT = "asr_endpoint"  # streams: end segments where speech ends
+ASR_FINALIZE = "asr_finalize"  # streams: end the segment after this chunk
 ASR_HOTWORDS = "asr_hotwords"  # words with spaces between, or a JSON list of strings
 
 MAX_ABS_SAMPLE = 2.0  # beyond it the samples are int16-scaled, not floats in [-1, 1]

@@ -24,6 +24,7 @@ import argparse, json, pathlib, sys, torch, wenet
 parser = argparse.ArgumentParser()
 for name in ("config", "checkpoint", "cmvn_file", "output_onnx_dir", "ctc_weight"):
     parser.add_argument("--" + name)
+parser.add_argument("--streaming", action="store_true")
 args = parser.parse_args()
 root = pathlib.Path(wenet.__file__).parents[1]
 print("loading", args.checkpoint, pathlib.Path(args.checkpoint).read_text())

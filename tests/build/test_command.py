@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from auricle import cli, errors
 from auricle.build import families
 from auricle.cli import create_app
-from tests.build import tiny
+from tests.build import tiny, tiny_streaming
 
 pytestmark = pytest.mark.onnx
 
@@ -49,6 +49,23 @@ def test_a_kept_configuration_is_said(checkpoint: Path, tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("max_batch_size: 64", "max_batch_size: 8"))
     assert f"kept      {path}, which was edited" in build(*arguments)
     assert "kept      " not in build(*arguments, "--force")
+
+
+def test_a_stream_is_written_as_one(tmp_path: Path) -> None:
+    folder = tiny_streaming.write_transducer(tmp_path / "checkpoint")
+    out = build("icefall-transducer", "--from", folder, "--name", "live", "--repo", tmp_path)
+    assert "batch axis" in out
+    assert (
+        "from auricle.serve.backend.streaming import"
+        in (tmp_path / "live" / "1" / "model.py").read_text()
+    )
+
+
+def test_streams_are_not_made_of_whole_utterances(checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(errors.CheckpointError, match="takes whole utterances"):
+        build("icefall-transducer", "--streaming", "--from", checkpoint, "--name", "a", "--repo",
+              tmp_path)  # fmt: skip
+    assert not (tmp_path / "a").exists()
 
 
 def test_a_bad_name_is_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -15,10 +15,11 @@ PORTS = (
     [Port("ENCODER_OUT", FLOAT, ("N", "T", 128)), Port("OUT_LENS", INT32, ("N",))],
 )
 PIPELINE = config.offline("demo", Choices(), instances=2)
+LIVE = config.streaming("live", Choices(), instances=2)
 ENCODER = config.encoder("demo__encoder", PORTS, Choices(threads=3), instances=2)
 
 
-@pytest.mark.parametrize("value", [PIPELINE, ENCODER], ids=["pipeline", "encoder"])
+@pytest.mark.parametrize("value", [PIPELINE, LIVE, ENCODER], ids=["pipeline", "live", "encoder"])
 def test_what_is_rendered_is_what_is_parsed(value: pb.ModelConfig) -> None:
     assert config.parse(config.render(value)) == value
 
@@ -35,6 +36,35 @@ def test_a_pipeline_has_the_tensors_of_the_wire() -> None:
 def test_requests_of_any_length_share_a_batch() -> None:
     assert all(tensor.allow_ragged_batch for tensor in PIPELINE.input)
     assert [tensor.optional for tensor in PIPELINE.input] == [False, True]
+
+
+def test_a_model_of_streams_has_the_tensors_of_the_wire() -> None:
+    assert list(LIVE.input) == list(PIPELINE.input)
+    assert list(LIVE.output) == list(PIPELINE.output)
+
+
+def test_chunks_of_streams_share_a_batch() -> None:
+    batching = LIVE.sequence_batching
+    assert batching.WhichOneof("strategy_choice") == "oldest"
+    assert batching.oldest.max_candidate_sequences == 2048
+    assert not LIVE.HasField("dynamic_batching")
+
+
+def test_how_long_a_stream_may_be_silent_is_stated() -> None:
+    assert LIVE.sequence_batching.max_sequence_idle_microseconds == 60_000_000
+
+
+def test_what_is_for_utterances_alone_is_no_parameter_of_streams() -> None:
+    assert sorted(PIPELINE.parameters.keys() - LIVE.parameters.keys()) == [
+        "max_batch_seconds", "max_padding",
+    ]  # fmt: skip
+
+
+def test_what_is_for_streams_alone_is_no_parameter_of_utterances() -> None:
+    assert sorted(LIVE.parameters.keys() - PIPELINE.parameters.keys()) == [
+        "endpoint", "endpoint_rule1", "endpoint_rule2", "endpoint_rule3",
+    ]  # fmt: skip
+    assert parse_choices({k: v.string_value for k, v in LIVE.parameters.items()}) == Choices()
 
 
 def test_the_queue_is_bounded_in_length_and_time() -> None:

@@ -55,6 +55,21 @@ def test_a_streaming_export_is_taken_only_where_it_is_alone() -> None:
     assert "-chunk-" in choose_graph([PUBLISHED[3]], "encoder*.onnx", "fp32")
 
 
+def test_a_streaming_export_is_taken_where_it_is_asked_for() -> None:
+    assert "-chunk-" in choose_graph(PUBLISHED, "encoder*.onnx", "fp32", streaming=True)
+
+
+def test_the_longest_left_context_is_taken() -> None:
+    names = [f"encoder-epoch-99-avg-1-chunk-16-left-{left}.onnx" for left in (128, 64, 256)]
+    assert choose_graph(names, "encoder*.onnx", "fp32", streaming=True) == names[2]
+
+
+def test_other_chunks_are_for_the_user_to_choose() -> None:
+    names = [f"encoder-epoch-99-avg-1-chunk-{chunk}-left-128.onnx" for chunk in (16, 32)]
+    with pytest.raises(CheckpointError, match="2 files are fp32"):
+        choose_graph(names, "encoder*.onnx", "fp32", streaming=True)
+
+
 def test_two_candidates_are_refused_by_name() -> None:
     names = [*PUBLISHED, "exp/encoder-epoch-99-avg-1.onnx"]
     with pytest.raises(CheckpointError, match=r"epoch-30-avg-9\.onnx, exp/encoder-epoch-99-avg-1"):

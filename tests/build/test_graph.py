@@ -62,11 +62,6 @@ def ports(names: dict[str, tuple[int | str, ...]]) -> list[onnx.ValueInfoProto]:
     ("inputs", "outputs", "sentence"),
     [
         (
-            {"chunk_xs": ("B", 67, 80), "att_cache": ("B", 12, 4, 80, 128)},
-            {"log_probs": ("B", 16, 10), "r_att_cache": ("B", 12, 4, 80, 128)},
-            "is a streaming export",
-        ),
-        (
             {"enc": ("B", "T", 512), "in_cache_0": ("B", 512, 10)},
             {"logits": ("B", "T", 8404), "out_cache_0": ("B", 512, 10)},
             "is a streaming export",
@@ -82,9 +77,9 @@ def ports(names: dict[str, tuple[int | str, ...]]) -> list[onnx.ValueInfoProto]:
             r"export_onnx_cpu\.py.*export_onnx_gpu\.py",
         ),
     ],
-    ids=["wenet", "paraformer-decoder", "paraformer-encoder", "wenet-cpu"],
+    ids=["paraformer-decoder", "paraformer-encoder", "wenet-cpu"],
 )
-def test_exports_for_streams_are_told_from_offline_ones(
+def test_exports_that_are_not_built_are_told_apart(
     inputs: dict[str, tuple[int | str, ...]],
     outputs: dict[str, tuple[int | str, ...]],
     sentence: str,
@@ -94,20 +89,6 @@ def test_exports_for_streams_are_told_from_offline_ones(
     graph = helper.make_graph(nodes, "stream", ports(inputs), ports(outputs))
     with pytest.raises(CheckpointError, match=sentence):
         read_graph(save(helper.make_model(graph, ir_version=8), tmp_path), "wenet_encoder")
-
-
-def test_a_streaming_export_is_recognised(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="streaming export") as caught:
-        read_graph(save(tiny.make_streaming_encoder(), tmp_path), "encoder")
-    assert "cached_key_0 float [64, N, 128]" in str(caught.value)
-    assert "decode_chunk_len=32" in str(caught.value)
-
-
-def test_states_alone_betray_a_streaming_export(tmp_path: Path) -> None:
-    model = tiny.make_streaming_encoder()
-    del model.metadata_props[:]
-    with pytest.raises(CheckpointError, match="streaming export"):
-        read_graph(save(model, tmp_path), "encoder")
 
 
 def test_an_unknown_graph_is_refused_with_what_was_seen(tmp_path: Path) -> None:

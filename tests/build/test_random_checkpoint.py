@@ -8,7 +8,9 @@ import pytest
 import sherpa_onnx
 
 from auricle.build import random_checkpoint
-from auricle.build.random_checkpoint import conformer
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.families import Options, load
+from auricle.build.random_checkpoint import conformer, streaming
 from auricle.build.random_checkpoint.graph import Graph
 from auricle.errors import CheckpointError
 
@@ -121,3 +123,68 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(CheckpointError, match="is not empty"):
         random_checkpoint.write(tmp_path, [speechlike(1, 0)], SMALL)
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("random") / "streaming"
+    features = [speechlike(8, seed) for seed in range(3)]
+    random_checkpoint.write(folder, features, SMALL, streaming=True)
+    return folder
+
+
+def test_sherpa_onnx_hears_a_stream_with_the_folder_as_it_is(live: Path) -> None:
+    files = {role: str(next(live.glob(f"{role}-*.onnx"))) for role in ("encoder", "decoder")}
+    recognizer = sherpa_onnx.OnlineRecognizer.from_transducer(
+        **files, joiner=str(next(live.glob("joiner-*.onnx"))), tokens=str(live / "tokens.txt")
+    )
+    stream = recognizer.create_stream()
+    stream.accept_waveform(16000, np.random.default_rng(0).normal(0, 0.1, 48000))
+    while recognizer.is_ready(stream):
+        recognizer.decode_stream(stream)
+    assert "<" not in recognizer.get_result(stream)
+
+
+def test_a_stream_is_built_as_any_checkpoint_is(live: Path) -> None:
+    built = load("icefall-transducer").build(Checkpoint(live, str(live)), Options())
+    assert built.spec.streaming is not None
+    assert (built.spec.streaming.num_frames, built.spec.seconds_per_frame) == (16, 0.04)
+
+
+@pytest.mark.parametrize(("done", "is_heard"), [(0, False), (16, True)])
+def test_only_what_was_heard_is_attended_to(live: Path, done: int, is_heard: bool) -> None:
+    encoder = session(live, "encoder")
+    _, attn, conv, _ = encoder.get_inputs()
+    shapes = {each.name: [1 if dim == "N" else dim for dim in each.shape] for each in (attn, conv)}
+    feed = {
+        "x": speechlike(1, 0)[None, : streaming.WINDOW],
+        "processed_lens": np.array([done], np.int64),
+        conv.name: np.zeros(shapes[conv.name], np.float32),
+    }
+    silence, noise = (
+        encoder.run(["encoder_out"], feed | {attn.name: np.full(shapes[attn.name], value)})[0]
+        for value in np.array([0, 1], np.float32)
+    )
+    assert (silence != noise).any() == is_heard
+
+
+def test_distances_reach_the_attention_of_a_stream_in_the_right_column() -> None:
+    graph = Graph(seed=0)
+    graph.rename(streaming.relative_shift(graph, 2, "scores"), "shifted")
+    model = graph.finish(
+        {"scores": (conformer.FLOAT, ["N", 2, 16, 95])},
+        {"shifted": (conformer.FLOAT, ["N", 2, 16, 80])},
+        {},
+    )
+    scores = np.random.default_rng(0).standard_normal((3, 2, 16, 95)).astype(np.float32)
+    (shifted,) = onnxruntime.InferenceSession(model.SerializeToString()).run(
+        None, {"scores": scores}
+    )
+    query, key = np.indices((16, 80))
+    np.testing.assert_array_equal(shifted, scores[:, :, query, 79 - (64 + query - key)])
+
+
+def test_an_encoder_of_streams_has_thirty_million_parameters() -> None:
+    model = streaming.encoder(conformer.Shape(), seed=1)
+    sizes = [int(np.prod(tensor.dims)) for tensor in model.graph.initializer]
+    assert sum(sizes) == pytest.approx(30e6, rel=0.05)

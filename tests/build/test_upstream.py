@@ -16,7 +16,8 @@ from auricle.build.upstream.wenet import WeNet
 from auricle.errors import CheckpointError, ExportError
 from tests.build import fake_checkouts as fake
 
-TRANSDUCER, CTC = Icefall("export-onnx.py"), Icefall("export-onnx-ctc.py")
+TRANSDUCER = Icefall("export-onnx.py", "export-onnx-streaming.py")
+CTC = Icefall("export-onnx-ctc.py", "export-onnx-streaming-ctc.py")
 Make = Callable[..., Request]
 
 

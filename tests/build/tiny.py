@@ -84,25 +84,25 @@ def make_encoder(kind: Encoder) -> onnx.ModelProto:
     frames = _downsample(nodes, frames, branch=kind.padding_branch)
     out_lens = _halve(nodes, nodes.add("Add", halved, nodes.ints(1)))
     if kind.is_ctc:
-        frames = nodes.add("MatMul", frames, nodes.floats(_weights(2 * DIM, VOCAB_SIZE)))
+        frames = nodes.add("MatMul", frames, nodes.floats(weights(2 * DIM, VOCAB_SIZE)))
         frames = nodes.add("LogSoftmax", frames, axis=2)
     elif kind.projects:
-        frames = nodes.add("MatMul", frames, nodes.floats(_weights(2 * DIM, JOINER_DIM)))
+        frames = nodes.add("MatMul", frames, nodes.floats(weights(2 * DIM, JOINER_DIM)))
     names = ("log_probs", "log_probs_len") if kind.is_ctc else ("encoder_out", "encoder_out_lens")
     nodes.name(nodes.add("Cast", frames, to=kind.io_dtype), names[0])
     nodes.name(nodes.add("Cast", out_lens, to=kind.lens_dtype), names[1])
     size = VOCAB_SIZE if kind.is_ctc else JOINER_DIM if kind.projects else 2 * DIM
-    model = _model(
+    made = model(
         nodes,
         [
-            _value(kind.names[0], kind.io_dtype, "N", "T", NUM_MEL_BINS),
-            _value(kind.names[1], kind.lens_dtype, "N"),
+            value(kind.names[0], kind.io_dtype, "N", "T", NUM_MEL_BINS),
+            value(kind.names[1], kind.lens_dtype, "N"),
         ],
-        [_value(names[0], kind.io_dtype, "N", "T", size), _value(names[1], kind.lens_dtype, "N")],
+        [value(names[0], kind.io_dtype, "N", "T", size), value(names[1], kind.lens_dtype, "N")],
         kind.opset,
     )
-    helper.set_model_props(model, dict(kind.metadata))
-    return model
+    helper.set_model_props(made, dict(kind.metadata))
+    return made
 
 
 def make_decoder(
@@ -112,30 +112,30 @@ def make_decoder(
     nodes = Nodes("")
     ids = nodes.add("Max", nodes.add("Cast", "y", to=TensorProto.INT64), nodes.ints(-1))
     ids = nodes.add("Add", ids, nodes.ints(1))  # -1 is a row of its own
-    embedded = nodes.add("Gather", nodes.floats(_weights(VOCAB_SIZE + 1, JOINER_DIM)), ids)
+    embedded = nodes.add("Gather", nodes.floats(weights(VOCAB_SIZE + 1, JOINER_DIM)), ids)
     summed = nodes.add("ReduceSum", embedded, nodes.ints([1]), keepdims=int(middle_axis))
     nodes.name(nodes.add("Cast", summed, to=io_dtype), "decoder_out")
     shape: list[int | str] = ["N", 1, JOINER_DIM] if middle_axis else ["N", JOINER_DIM]
-    model = _model(
+    made = model(
         nodes,
-        [_value("y", dtype, "N", CONTEXT_SIZE)],
-        [_value("decoder_out", io_dtype, *shape)],
+        [value("y", dtype, "N", CONTEXT_SIZE)],
+        [value("decoder_out", io_dtype, *shape)],
     )
-    helper.set_model_props(model, {"context_size": "2", "vocab_size": str(VOCAB_SIZE)})
-    return model
+    helper.set_model_props(made, {"context_size": "2", "vocab_size": str(VOCAB_SIZE)})
+    return made
 
 
 def make_joiner(dim: int = JOINER_DIM) -> onnx.ModelProto:
     nodes = Nodes("")
     both = nodes.add("Tanh", nodes.add("Add", "encoder_out", "decoder_out"))
-    nodes.name(nodes.add("MatMul", both, nodes.floats(_weights(dim, VOCAB_SIZE))), "logit")
-    model = _model(
+    nodes.name(nodes.add("MatMul", both, nodes.floats(weights(dim, VOCAB_SIZE))), "logit")
+    made = model(
         nodes,
-        [_value(name, TensorProto.FLOAT, "N", dim) for name in ("encoder_out", "decoder_out")],
-        [_value("logit", TensorProto.FLOAT, "N", VOCAB_SIZE)],
+        [value(name, TensorProto.FLOAT, "N", dim) for name in ("encoder_out", "decoder_out")],
+        [value("logit", TensorProto.FLOAT, "N", VOCAB_SIZE)],
     )
-    helper.set_model_props(model, {"joiner_dim": str(dim)})
-    return model
+    helper.set_model_props(made, {"joiner_dim": str(dim)})
+    return made
 
 
 def make_projecting_joiner(dtype: int) -> onnx.ModelProto:
@@ -144,34 +144,18 @@ def make_projecting_joiner(dtype: int) -> onnx.ModelProto:
     parts = [
         nodes.add("MatMul", nodes.add("Cast", name, to=TensorProto.FLOAT), nodes.floats(weights))
         for name, weights in (
-            ("encoder_out", _weights(2 * DIM, JOINER_DIM)),
+            ("encoder_out", weights(2 * DIM, JOINER_DIM)),
             ("decoder_out", np.eye(JOINER_DIM)),
         )
     ]
     both = nodes.add("Tanh", nodes.add("Add", *parts))
-    logit = nodes.add("MatMul", both, nodes.floats(_weights(JOINER_DIM, VOCAB_SIZE)))
+    logit = nodes.add("MatMul", both, nodes.floats(weights(JOINER_DIM, VOCAB_SIZE)))
     nodes.name(nodes.add("Cast", logit, to=dtype), "logit")
-    return _model(
+    return model(
         nodes,
-        [_value("encoder_out", dtype, "N", 2 * DIM), _value("decoder_out", dtype, "N", JOINER_DIM)],
-        [_value("logit", dtype, "N", VOCAB_SIZE)],
+        [value("encoder_out", dtype, "N", 2 * DIM), value("decoder_out", dtype, "N", JOINER_DIM)],
+        [value("logit", dtype, "N", VOCAB_SIZE)],
     )
-
-
-def make_streaming_encoder() -> onnx.ModelProto:
-    nodes = Nodes("")
-    nodes.name("x", "encoder_out")
-    nodes.name("cached_key_0", "new_cached_key_0")
-    model = _model(
-        nodes,
-        [_value("x", TensorProto.FLOAT, "N", 45, 80), _value("cached_key_0", 1, 64, "N", 128)],
-        [
-            _value("encoder_out", TensorProto.FLOAT, "N", 45, 80),
-            _value("new_cached_key_0", 1, 64, "N", 128),
-        ],
-    )
-    helper.set_model_props(model, {"decode_chunk_len": "32", "T": "45"})
-    return model
 
 
 def _subsample(nodes: Nodes, x: str) -> str:
@@ -179,7 +163,7 @@ def _subsample(nodes: Nodes, x: str) -> str:
     first = nodes.add("Slice", x, *map(nodes.ints, ([0], [-8], [1], [2])))
     later = nodes.add("Slice", x, *map(nodes.ints, ([8], [1 << 30], [1], [2])))
     parts = [
-        nodes.add("MatMul", part, nodes.floats(_weights(NUM_MEL_BINS, DIM, seed)))
+        nodes.add("MatMul", part, nodes.floats(weights(NUM_MEL_BINS, DIM, seed)))
         for seed, part in enumerate((first, later))
     ]
     return nodes.add("Tanh", nodes.add("Add", *parts))
@@ -202,7 +186,7 @@ def _mask(nodes: Nodes, frames: str, lens: str, *, by_lens: bool) -> str:
 
 
 def _add_positions(nodes: Nodes, frames: str, max_frames: int) -> str:
-    table = nodes.floats(_weights(max_frames, DIM))
+    table = nodes.floats(weights(max_frames, DIM))
     width = nodes.add("Slice", nodes.add("Shape", frames), *map(nodes.ints, ([1], [2])))
     return nodes.add("Add", frames, nodes.add("Slice", table, nodes.ints([0]), width))
 
@@ -225,10 +209,10 @@ def _pad_in_branch(nodes: Nodes, frames: str, missing: str) -> str:
     inside = Nodes("branch/")
     result = _pad(inside, frames, missing)
     then_branch = helper.make_graph(
-        inside.nodes, "then", [], [_value(result, TensorProto.FLOAT)], inside.constants
+        inside.nodes, "then", [], [value(result, TensorProto.FLOAT)], inside.constants
     )
     same = helper.make_node("Identity", [frames], ["same"])
-    else_branch = helper.make_graph([same], "else", [], [_value("same", TensorProto.FLOAT)])
+    else_branch = helper.make_graph([same], "else", [], [value("same", TensorProto.FLOAT)])
     is_odd = nodes.add("Cast", nodes.add("Squeeze", missing), to=TensorProto.BOOL)
     nodes.nodes.append(
         helper.make_node(
@@ -238,15 +222,15 @@ def _pad_in_branch(nodes: Nodes, frames: str, missing: str) -> str:
     return "padded"
 
 
-def _weights(rows: int, columns: int, seed: int = 0) -> npt.NDArray[np.float64]:
+def weights(rows: int, columns: int, seed: int = 0) -> npt.NDArray[np.float64]:
     return np.random.default_rng(seed).normal(0, 1 / np.sqrt(rows), (rows, columns))
 
 
-def _value(name: str, dtype: int, *shape: int | str) -> onnx.ValueInfoProto:
+def value(name: str, dtype: int, *shape: int | str) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, dtype, shape or None)
 
 
-def _model(
+def model(
     nodes: Nodes,
     inputs: list[onnx.ValueInfoProto],
     outputs: list[onnx.ValueInfoProto],

@@ -34,18 +34,22 @@ def test_a_bench_needs_audio() -> None:
         ("--concurrency", "0", "are lists of numbers above 0"),
         ("--rate", "-1", "are lists of numbers above 0"),
         ("--rate", "fast", "are lists of numbers"),
+        ("--streams", "many", "is a list of numbers"),
+        ("--streams", "0", "is a list of numbers above 0"),
     ],
 )
 def test_a_wrong_option_says_what_is_right(
     wav: str, option: str, value: str, sentence: str
 ) -> None:
-    result = bench(wav, option, value)
+    kind = ["--streaming"] if option == "--streams" else []
+    result = bench(wav, option, value, *kind)
     assert result.exit_code == 2
     assert sentence in " ".join(result.stderr.replace("│", "").split())
 
 
-def test_no_server_is_a_sentence(wav: str) -> None:
-    result = bench(wav, "--url", "localhost:1")
+@pytest.mark.parametrize("kind", [[], ["--streaming"]])
+def test_no_server_is_a_sentence(wav: str, kind: list[str]) -> None:
+    result = bench(wav, "--url", "localhost:1", *kind)
     assert isinstance(result.exception, UnreachableError)
 
 

@@ -1,7 +1,8 @@
 """A KServe v2 gRPC server that misbehaves on request: `scripted_server.py PORT STEP...`.
 
 Each inference takes the next step: ok, busy, invalid, lost (the process dies), slow (answers after
-a second); after the last one all are ok. The transcript tells what the request held, as JSON.
+a second); after the last one all are ok. The transcript tells what the request held, as JSON. The
+requests of a stream do so, too.
 
 Settings among the steps: say=TEXT is the transcript instead, model=NAME a second model that takes
 audio, nomodel leaves none.
@@ -61,6 +62,19 @@ class Service(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[mi
             metadata.inputs.add(name=name)
         return metadata
 
+    async def ModelStreamInfer(self, requests, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        async for request in requests:
+            step = self._steps.pop(0) if self._steps else "ok"
+            if step == "lost":
+                os._exit(9)
+            if step == "slow":
+                await asyncio.sleep(1)
+            if step == "invalid":
+                yield service_pb2.ModelStreamInferResponse(error_message="WAV holds NaN")
+                continue
+            done = answer(request, self._say)  # type: ignore[no-untyped-call]
+            yield service_pb2.ModelStreamInferResponse(infer_response=done)
+
     async def ModelInfer(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
         step = self._steps.pop(0) if self._steps else "ok"
         if step == "busy":
@@ -89,9 +103,12 @@ def answer(request, say):  # type: ignore[no-untyped-def]
             if name != RATE
         },
     }
+    told = dict(RESULT)
+    if "sequence_id" in seen["parameters"] and not seen["parameters"]["sequence_end"]:
+        told["segments"] = []
     texts = {
         "TRANSCRIPTS": say or json.dumps(seen),
-        "RESULT": json.dumps(RESULT),
+        "RESULT": json.dumps(told),
     }
     response = service_pb2.ModelInferResponse(model_name=request.model_name)
     rows = tensors["WAV"].shape[0]

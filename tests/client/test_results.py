@@ -22,7 +22,7 @@ RECORD = {
             "end": 1.5,
             "text": "one two",
             "final": True,
-            "endpoint": False,
+            "endpoint": "rule2",
             "tokens": [{"text": "▁one", "start": 0.1, "confidence": 0.9}],
             "words": [{"text": "one", "start": 0.1, "end": None, "confidence": None}],
             "nbest": [{"text": "one too", "score": -1.5}],
@@ -33,7 +33,7 @@ RECORD = {
 
 def test_every_field_of_the_schema_is_read() -> None:
     segment = Segment(
-        0, 0.0, 1.5, "one two", endpoint=False,
+        0, 0.0, 1.5, "one two", endpoint="rule2",
         tokens=(Token("▁one", 0.1, 0.9),),
         words=(Word("one", 0.1, None, None),),
         nbest=(Alternative("one too", -1.5),),

@@ -4,9 +4,10 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 from onnx import TensorProto
 
-from tests.build import tiny
+from tests.build import tiny, tiny_stacked, tiny_streaming
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = ROOT / "tests" / "data" / "paraformer"
@@ -34,6 +35,31 @@ def write_sherpa_transducer(folder: Path) -> Path:
     return tiny.write_sherpa_transducer(folder, encoder)
 
 
+def write_uncounted_transducer(folder: Path) -> Path:
+    """As icefall's conformer, whose caller counts the frames; with caches in float16."""
+    encoder = tiny_streaming.Encoder(counts=False, state_dtype=TensorProto.FLOAT16)
+    return tiny_streaming.write_transducer(folder, encoder)
+
+
+def write_zipformer(folder: Path) -> Path:
+    return tiny_streaming.write_transducer(folder, tiny_stacked.make_zipformer())
+
+
+def write_lstm(folder: Path) -> Path:
+    return tiny_streaming.write_transducer(folder, tiny_stacked.make_lstm())
+
+
+def write_streaming_wenet(folder: Path) -> Path:
+    """The tiny encoder knows only the first of the tokens."""
+    wenet = ROOT / "assets" / "wenet-u2"
+    _copy(wenet, folder, "decoder.onnx", "train.yaml")
+    lines = (wenet / "units.txt").read_text(encoding="utf-8").splitlines(keepends=True)
+    units = "".join(lines[: tiny.VOCAB_SIZE])
+    (folder / "units.txt").write_text(units, encoding="utf-8")
+    onnx.save(tiny_streaming.make_wenet_encoder(), folder / "encoder.onnx")
+    return folder
+
+
 def _copy(source: Path, folder: Path, *names: str) -> Path:
     folder.mkdir(parents=True)
     for name in names:
@@ -43,7 +69,7 @@ def _copy(source: Path, folder: Path, *names: str) -> Path:
 
 FUNASR_FILES = ("model.onnx", "am.mvn", "config.yaml", "tokens.json")
 # Family, then what sets this form apart; a family needs one line here to be held to every law.
-WRITERS: dict[str, Callable[[Path], Path]] = {
+OFFLINE: dict[str, Callable[[Path], Path]] = {
     "icefall_ctc": tiny.write_ctc,
     "icefall_transducer": tiny.write_transducer,
     "icefall_transducer-sherpa": write_sherpa_transducer,
@@ -53,3 +79,12 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "sense_voice": copy_sense_voice,
     "wenet_u2": copy_wenet,
 }
+STREAMING: dict[str, Callable[[Path], Path]] = {
+    "icefall_ctc-streaming": tiny_streaming.write_ctc,
+    "icefall_transducer-streaming": tiny_streaming.write_transducer,
+    "icefall_transducer-lstm": write_lstm,
+    "icefall_transducer-uncounted": write_uncounted_transducer,
+    "icefall_transducer-zipformer": write_zipformer,
+    "wenet_u2-streaming": write_streaming_wenet,
+}
+WRITERS = OFFLINE | STREAMING

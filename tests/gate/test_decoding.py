@@ -5,9 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from auricle import audio
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.families import Options, load
+from auricle.build.repository import populate
 from auricle.client.manifests import Utterance, read_text, read_wav_scp
 from auricle.errors import AudioError, ManifestError
 from auricle.gate.decoding import Decoded, Model, decode
+from auricle.serve.backend.local import load_streaming_pipeline
+from auricle.serve.stream import Chunk
+from tests.build import tiny_streaming
 from tests.gate.conftest import SPEECH
 
 pytestmark = pytest.mark.onnx
@@ -53,3 +60,23 @@ def test_an_utterance_that_is_too_long_is_named(plain: Model) -> None:
     choices = dataclasses.replace(plain.choices, max_audio_seconds=1.0)
     with pytest.raises(ManifestError, match=f"'{UTTERANCES[0].id}' has .* takes 1 s"):
         decode(dataclasses.replace(plain, choices=choices), UTTERANCES[:1], 1, silent)
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Model:
+    folder = tiny_streaming.write_transducer(tmp_path / "checkpoint")
+    built = load("icefall-transducer").build(Checkpoint(folder, "tiny"), Options())
+    populate.populate(built, "live", tmp_path, populate.Deployment())
+    choices = populate.choose(built, populate.Deployment())
+    return Model("live", tmp_path / "live" / "1", choices)
+
+
+def test_a_model_of_streams_hears_each_utterance_as_one(live: Model) -> None:
+    found = decode(live, UTTERANCES[:6], 2, silent)
+    pipeline = load_streaming_pipeline(live.folder, live.choices)
+    for utterance in UTTERANCES[:6]:
+        assert isinstance(utterance.source, Path)
+        chunk = Chunk(audio.load(utterance.source, 16000), is_last=True)
+        _, (partial,) = pipeline.step([pipeline.start()], [chunk])
+        assert found.transcripts[utterance.id] == partial.text
+    assert all(found.transcripts.values())

@@ -15,7 +15,7 @@ from auricle.cli.build.options import Runner
 from auricle.errors import ServerError
 from auricle.server import Options, Server, free_ports, serve
 from auricle.server.locate import find_triton
-from tests.live import models
+from tests.live import echo, listener, models
 
 StartServer = Callable[..., Server]
 
@@ -54,6 +54,15 @@ def small_repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_server(start_server: StartServer, small_repository: Path) -> Server:
     """A server of the small repository, for tests that leave it as it was."""
     return start_server(small_repository)
+
+
+@pytest.fixture(scope="session")
+def listener_server(start_server: StartServer, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    """A server of listener, which takes streams, and of echo, which does not."""
+    repository = tmp_path_factory.mktemp("listener_repository")
+    models.write_python_model(repository, "listener", listener.SOURCE, listener.CONFIG)
+    models.write_python_model(repository, "echo", echo.SOURCE, echo.CONFIG)
+    return start_server(repository)
 
 
 @pytest.fixture(scope="session")

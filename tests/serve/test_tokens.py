@@ -1,14 +1,23 @@
 from collections.abc import Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.tags import Tags
-from auricle.serve.tokens import SPECIALS, TokenTable, Transcript
+from auricle.serve.tokens import SPECIALS, GrowingText, TokenTable, Transcript
 from auricle.spec import Prompt, TokenKind
 
 PROMPT = Prompt({"auto": 0, "zh": 3, "en": 4}, {"woitn": 15, "withitn": 14}, lead_frames=4)
 TAGGED = ["<|en|>", "<|HAPPY|>", "<|Speech|>", "<|woitn|>"]
+
+SYMBOLS: dict[TokenKind, list[str]] = {
+    "bpe": ["▁go", "lang", "▁", "你", "▁好", "<0xE4>", "<0xBD>", "<0xA0>", "<0x41>", "<blk>"],
+    "byte_bpe": ["▁go", "lang", "▁", "Ƌ", "ţŅ", "▁ƋţŅ", "a", "<unk>"],
+    "char": ["g", "o", "<space>", "你", "好", " "],
+    "at_bpe": ["go", "le@@", "ft", "你", "好", "1", "2", "a@@"],
+}
 
 
 def transcribe(
@@ -155,3 +164,20 @@ def test_missing_doubled_and_misplaced_tags_break_nothing(
     heard = transcribe(symbols, "bpe", prompt)
     assert (heard.language, heard.tags) == (language, tags)
     assert heard.text == ("go" if "▁go" in symbols else "")
+
+
+@pytest.mark.parametrize("kind", SYMBOLS)
+@given(data=st.data())
+def test_a_text_grown_in_any_steps_is_the_text_of_all_tokens(
+    kind: TokenKind, data: st.DataObject
+) -> None:
+    table = TokenTable(SYMBOLS[kind], kind, 0.04)
+    token = st.integers(0, len(table.symbols) - 1)
+    steps = data.draw(st.lists(st.lists(token, max_size=5), max_size=8))
+    grown = GrowingText()
+    for step in steps:
+        longer = table.grow(grown, step)
+        assert longer.text.startswith(grown.text)
+        grown = longer
+    ids = [each for step in steps for each in step]
+    assert grown.text == table.transcribe(Hypothesis(ids, None, None)).text

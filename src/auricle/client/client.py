@@ -1,22 +1,25 @@
-"""Audio in, transcript out: the typed client of a served model, asynchronous or not.
+"""Audio in, transcript out: the typed client of a served model, in an event loop.
 
-    with Client() as client:
-        print(client.transcribe("speech.flac").text)
+    async with AsyncClient() as client:
+        print((await client.transcribe("speech.flac")).text)
 
 Decodes, mixes and resamples here (the server never does), retries what a retry can cure, and
-chooses the model where the server has one. Knows the wire, never the model.
+chooses the model where the server has one. Knows the wire, never the model. Live audio goes to a
+streaming model chunk by chunk:
+
+        async for partial in client.stream(chunks):
+            print(partial.stable, partial.unstable)
 """
 
 import asyncio
 import logging
 import random
-import threading
 import time
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+import weakref
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -24,13 +27,13 @@ from auricle import audio, wire
 from auricle.audio import Waveform
 from auricle.client.credentials import OWN, Credentials
 from auricle.client.results import Transcription, parse_result
+from auricle.client.streaming.stream import Chunks, PartialStream, Server, Terms
 from auricle.client.transport import PORTS, Parameter, ProtocolName, Request, Transport
 from auricle.errors import AccessError, AudioError, BusyError, UnknownModelError, UnreachableError
 
 LOG = logging.getLogger(__name__)
 
 Audio = str | Path | bytes | Waveform
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Patience:
         return random.uniform(longest / 2, longest)  # noqa: S311  # spreads load, keeps no secret
 
 
+PATIENT = Patience()
+
+
 class AsyncClient:
     """One connection for any number of concurrent requests of one event loop."""
 
@@ -62,7 +68,7 @@ class AsyncClient:
         protocol: ProtocolName = "grpc",
         model: str | None = None,
         sample_rate: int = 16000,
-        patience: Patience = Patience(),
+        patience: Patience = PATIENT,
         credentials: Credentials = OWN,
     ) -> None:
         """Create it in the event loop that will use it.
@@ -77,6 +83,7 @@ class AsyncClient:
         self._choosing = asyncio.Lock()
         self._credentials = credentials
         self._transport = Transport(self.url, protocol, credentials)
+        self._streams: weakref.WeakSet[PartialStream] = weakref.WeakSet()
 
     async def __aenter__(self) -> "AsyncClient":
         return self
@@ -85,6 +92,8 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
+        """Streams that have not ended are ended."""
+        await asyncio.gather(*(stream.aclose() for stream in list(self._streams)))
         await self._transport.close()
 
     async def models(self) -> list[str]:
@@ -160,6 +169,32 @@ class AsyncClient:
             for text, result, waveform in rows
         ]
 
+    def stream(
+        self,
+        chunks: Chunks,
+        *,
+        rate: int | None = None,
+        details: bool = True,
+        parameters: Mapping[str, Parameter] | None = None,
+        in_flight: int = 64,
+    ) -> PartialStream:
+        """Partial transcripts of live audio, one for each chunk; the last of them is final.
+
+        chunks: float32 [num_samples], mono, as they come; any size. An ordinary iterator is read
+        in a thread, so it may block.  rate: theirs, Hz; by default the model's.  details: without,
+        partials have only their text.  in_flight: chunks that are sent before the answer to the
+        first is there.
+
+        The server is told of the end however the stream is left: by the last chunk, an error, a
+        cancelled task or `aclose()`, which `async with` calls.
+        """
+        outputs = (wire.TRANSCRIPTS.name, wire.RESULT.name)[: 2 if details else 1]
+        deadline_s = self._patience.deadline_s
+        terms = Terms(self.sample_rate, rate, outputs, parameters or {}, in_flight, deadline_s)
+        stream = PartialStream(Server(self._transport, self.model, self._explained), chunks, terms)
+        self._streams.add(stream)
+        return stream
+
     async def _choose(self) -> str:
         if self._model is None:
             return await self._only_model()
@@ -209,63 +244,3 @@ class AsyncClient:
                 f"no server answers at {self.url}; is it running? `auricle serve` starts one; "
                 f"{self._credentials.doubt}"
             ) from error
-
-
-class Client:
-    """AsyncClient for code without an event loop; several threads may share one."""
-
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        protocol: ProtocolName = "grpc",
-        model: str | None = None,
-        sample_rate: int = 16000,
-        patience: Patience = Patience(),
-        credentials: Credentials = OWN,
-    ) -> None:
-        async def connect() -> AsyncClient:
-            return AsyncClient(
-                url,
-                protocol=protocol,
-                model=model,
-                sample_rate=sample_rate,
-                patience=patience,
-                credentials=credentials,
-            )
-
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self._client = self._wait(connect())
-
-    def __enter__(self) -> "Client":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """A second time does nothing."""
-        if self._loop.is_closed():
-            return
-        self._wait(self._client.close())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    def models(self) -> list[str]:
-        return self._wait(self._client.models())
-
-    def transcribe(
-        self,
-        source: Audio,
-        *,
-        details: bool = False,
-        parameters: Mapping[str, Parameter] | None = None,
-    ) -> Transcription:
-        """See AsyncClient.transcribe."""
-        return self._wait(self._client.transcribe(source, details=details, parameters=parameters))
-
-    def _wait(self, call: Coroutine[object, object, Answer]) -> Answer:
-        return asyncio.run_coroutine_threadsafe(call, self._loop).result()

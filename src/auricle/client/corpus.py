@@ -1,15 +1,28 @@
 """Many utterances through one client: bounded concurrency, an outcome each, failures apart."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 from auricle.client.client import AsyncClient
 from auricle.client.manifests import Utterance, fetch
 from auricle.client.results import Transcription
 from auricle.client.transport import Parameter
 from auricle.errors import AuricleError, InvalidRequestError, UnreachableError
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -43,13 +56,26 @@ async def transcribe_corpus(
     A bad file or request fails alone; UnreachableError ends the run, since all later ones would
     wait in vain.
     """
-    starts = iter(range(0, len(utterances), load.batch_size))
+    starts = range(0, len(utterances), load.batch_size)
+    batches = [utterances[start : start + load.batch_size] for start in starts]
+    attempt = partial(_attempt, client, load)
+    async with aclosing(in_parallel(batches, attempt, load.num_tasks)) as outcomes:
+        async for outcome in outcomes:
+            yield outcome
+
+
+async def in_parallel(
+    items: Iterable[Item],
+    attempt: Callable[[Item], Coroutine[object, object, list[Outcome]]],
+    num_tasks: int,
+) -> AsyncGenerator[Outcome, None]:
+    """What becomes of each item, num_tasks at a time; the first to raise ends all the others."""
+    todo = iter(items)
     running: set[asyncio.Task[list[Outcome]]] = set()
     try:
         while True:
-            for start in islice(starts, load.num_tasks - len(running)):
-                batch = utterances[start : start + load.batch_size]
-                running.add(asyncio.create_task(_attempt(client, batch, load)))
+            for item in islice(todo, num_tasks - len(running)):
+                running.add(asyncio.create_task(attempt(item)))
             if not running:
                 return
             done, running = await asyncio.wait(running, return_when="FIRST_COMPLETED")
@@ -62,7 +88,7 @@ async def transcribe_corpus(
         await asyncio.gather(*running, return_exceptions=True)
 
 
-async def _attempt(client: AsyncClient, batch: Sequence[Utterance], load: Load) -> list[Outcome]:
+async def _attempt(client: AsyncClient, load: Load, batch: Sequence[Utterance]) -> list[Outcome]:
     """Send what can be decoded in one request; if that is refused, each utterance alone."""
     outcomes, good, waveforms = [], [], []
     for utterance in batch:
@@ -81,6 +107,6 @@ async def _attempt(client: AsyncClient, batch: Sequence[Utterance], load: Load) 
         raise
     except AuricleError as error:
         if isinstance(error, InvalidRequestError) and len(good) > 1:
-            return outcomes + [(await _attempt(client, [one], load))[0] for one in good]
+            return outcomes + [(await _attempt(client, load, [one]))[0] for one in good]
         return outcomes + [Outcome(one.id, None, error) for one in good]
     return outcomes + [Outcome(one.id, answer) for one, answer in zip(good, answers, strict=True)]

@@ -52,7 +52,7 @@ def kaldi_line(outcome: Outcome) -> str | None:
 
 
 def json_line(outcome: Outcome, model: str) -> str:
-    """One object an utterance: text, language, tags and words, or the error."""
+    """One object an utterance: text, language, tags and words, or the error; a stream's times."""
     record: dict[str, object] = {"id": outcome.id, "model": model}
     if outcome.transcription is None:
         return json.dumps({**record, "text": None, "error": str(outcome.error)})
@@ -68,6 +68,14 @@ def json_line(outcome: Outcome, model: str) -> str:
         "attempts": done.attempts,
         "error": None,
     }
+    if done.times:
+        segments = result.segments if result else ()
+        record |= {
+            "segments": [dataclasses.asdict(segment) for segment in segments],
+            "times": dataclasses.asdict(done.times),
+        }
+    if done.first_pass is not None:
+        record["first_pass"] = done.first_pass
     return json.dumps(record, ensure_ascii=False)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from auricle.client.corpus import Outcome
 from auricle.client.scoring import NOTHING, Alignment, Score
+from auricle.client.times import StreamSpeed
 
 PERCENTILES = (50, 90, 95, 99)
 ABSENT = "*"  # icefall's sign for the missing side of an insertion or deletion
@@ -63,6 +64,13 @@ def measure(outcomes: Iterable[Outcome], wall_s: float) -> Speed | None:
     if not done:
         return None
     return Speed(wall_s, sum(one.audio_seconds for one in done), [one.latency_s for one in done])
+
+
+def measure_streams(outcomes: Iterable[Outcome], wall_s: float) -> StreamSpeed | None:
+    """The speed over the streams that succeeded; None where there are none."""
+    done = [one.transcription for one in outcomes if one.transcription]
+    times = [one.times for one in done if one.times]
+    return StreamSpeed(wall_s, sum(one.audio_seconds for one in done), times) if times else None
 
 
 def write_icefall(folder: Path, name: str, score: Score) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
+from auricle.client.times import Times
 from auricle.errors import AuricleError
 
 Part = TypeVar("Part")
@@ -36,12 +37,14 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Segment:
+    """endpoint: the rule by which the server ended it, or "finalize"; None at the end."""
+
     id: int
     start: float | None
     end: float | None
     text: str
     final: bool = True
-    endpoint: bool | None = None
+    endpoint: str | None = None
     tokens: tuple[Token, ...] = ()
     words: tuple[Word, ...] = ()
     nbest: tuple[Alternative, ...] = ()
@@ -73,7 +76,9 @@ class Result:
 class Transcription:
     """A transcript and what it took; result is None where only the text was asked for.
 
-    latency_s: from the first attempt to the answer, waits between attempts included.
+    latency_s: from the first attempt to the answer, waits between attempts included; of a stream,
+    from its last sample to its final text.  times: of a stream; None where the audio went whole.
+    first_pass: the text of a stream before a second pass; None where there was none.
     """
 
     text: str
@@ -81,6 +86,8 @@ class Transcription:
     audio_seconds: float
     latency_s: float
     attempts: int = 1
+    times: Times | None = None
+    first_pass: str | None = None
 
 
 def parse_result(text: str) -> Result:

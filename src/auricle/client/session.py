@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,21 +11,24 @@ from typing import TextIO
 
 from auricle.client import outputs
 from auricle.client.client import AsyncClient
-from auricle.client.corpus import Load, Outcome, transcribe_corpus
+from auricle.client.corpus import Outcome, transcribe_corpus
 from auricle.client.manifests import Utterance
+
+Transcribe = Callable[[AsyncClient, Sequence[Utterance]], AsyncIterator[Outcome]]
 
 
 @dataclass(frozen=True)
 class Job:
-    """Who is asked for what, how hard, and where the transcripts go.
+    """Who is asked for what, how, and where the transcripts go.
 
     connect: called in the event loop that the client will live in.
+    transcribe: the outcomes of utterances, as they come.
     output: a file, replaced unless `appends`; None is stdout.
     """
 
     connect: Callable[[], AsyncClient]
     utterances: Sequence[Utterance]
-    load: Load = field(default_factory=Load)
+    transcribe: Transcribe = transcribe_corpus
     output: Path | None = None
     appends: bool = False
     as_json: bool = False
@@ -53,7 +56,7 @@ async def carry_out(job: Job, run: Run, tell: Callable[[Outcome], None]) -> None
         start = time.perf_counter()
         with _open(job) as stream, outputs.Writer(names, stream, line_of) as writer:
             try:
-                async for outcome in transcribe_corpus(client, job.utterances, job.load):
+                async for outcome in job.transcribe(client, job.utterances):
                     run.outcomes.append(outcome)
                     if outcome.transcription:
                         run.transcripts[outcome.id] = outcome.transcription.text

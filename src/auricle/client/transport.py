@@ -4,10 +4,12 @@ Knows the wire and turns every failure into ours; does not retry, does not know 
 """
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
+import grpc
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +18,14 @@ from auricle.audio import Waveform
 from auricle.client.credentials import Credentials
 from auricle.errors import AuricleError, BusyError, InvalidRequestError, UnreachableError
 
+if TYPE_CHECKING:
+    import tritonclient.grpc as kserve
+
 ProtocolName = Literal["grpc", "http"]
 PORTS: Mapping[ProtocolName, int] = {"grpc": 8001, "http": 8000}
 Parameter = str | int | float | bool
 
+Texts = dict[str, list[str]]  # of each output, one a waveform
 Answer = TypeVar("Answer")
 
 QUICK_S = 10.0  # for what a server knows without working
@@ -35,13 +41,26 @@ CHANNEL = [  # gRPC's own wait before it reconnects grows to 120 s; a restarted 
 
 
 @dataclass(frozen=True)
+class Place:
+    """A request's place in a sequence, whose state the server keeps by its id, which is not 0."""
+
+    sequence_id: int
+    is_first: bool = False
+    is_last: bool = False
+
+
+@dataclass(frozen=True)
 class Request:
-    """Waveforms at one rate, answered together; outputs names TRANSCRIPTS and perhaps RESULT."""
+    """Waveforms at one rate, answered together; outputs names TRANSCRIPTS and perhaps RESULT.
+
+    A request with a place has one waveform, which may be empty.
+    """
 
     model: str
     waveforms: Sequence[Waveform]
     outputs: tuple[str, ...]
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    place: Place | None = None
 
 
 class Transport:
@@ -61,6 +80,7 @@ class Transport:
             self._key_name = access.HTTP_HEADER
             self._lost: tuple[type[Exception], ...] = (aiohttp.ClientError,)
             self._as_json = {}
+            self._has_streams = False
         else:
             import tritonclient.grpc.aio as kserve
 
@@ -69,23 +89,62 @@ class Transport:
             self._key_name = access.GRPC_METADATA
             self._lost = ()
             self._as_json = {"as_json": True}
+            self._has_streams = True
         self._kserve = kserve
 
-    async def infer(self, request: Request, deadline_s: float) -> dict[str, list[str]]:
+    async def infer(self, request: Request, deadline_s: float) -> Texts:
         """The texts of each output, one a waveform."""
-        lens = np.array([[len(waveform)] for waveform in request.waveforms], np.int32)
-        wav = np.zeros((len(lens), lens.max()), np.float32)
-        for row, waveform in zip(wav, request.waveforms, strict=True):
-            row[: len(waveform)] = waveform
-        inputs = [self._input(wire.WAV, wav), self._input(wire.WAV_LENS, lens)]
-        outputs = [self._kserve.InferRequestedOutput(name) for name in request.outputs]
-        call = self._server.infer(
-            request.model, inputs, outputs=outputs, parameters=dict(request.parameters)
-        )
-        answer = await self._answer(call, deadline_s)
-        return {
-            name: [text.decode() for text in answer.as_numpy(name).flat] for name in request.outputs
-        }
+        call = self._server.infer(**self._fields(request))
+        return _texts(await self._answer(call, deadline_s), request.outputs)
+
+    async def converse(
+        self, requests: AsyncIterator[Request], deadline_s: float
+    ) -> AsyncGenerator[Texts | AuricleError, None]:
+        """The answer or error of each request of a sequence, in order; raises where the way is cut.
+
+        By gRPC they share a stream, and none waits for the answer to the one before; by HTTP each
+        does, and has the deadline. A stream's errors have no status, as Triton 2.51 dies of those
+        that ask for it (triton_grpc_error) with requests under way: all are InvalidRequestError.
+        """
+        if self._has_streams:
+            answers = self._converse_by_stream(requests)
+        else:
+            answers = self._converse_by_turns(requests, deadline_s)
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer
+
+    async def _converse_by_turns(
+        self, requests: AsyncIterator[Request], deadline_s: float
+    ) -> AsyncGenerator[Texts | AuricleError, None]:
+        async for request in requests:
+            try:
+                answer: Texts | AuricleError = await self.infer(request, deadline_s)
+            except AuricleError as error:
+                answer = error
+            yield answer
+
+    async def _converse_by_stream(
+        self, requests: AsyncIterator[Request]
+    ) -> AsyncGenerator[Texts | AuricleError, None]:
+        outputs: list[tuple[str, ...]] = []  # of those that are under way
+
+        async def fields() -> AsyncIterator[dict[str, object]]:
+            async for request in requests:
+                outputs.append(request.outputs)
+                yield self._fields(request)
+
+        call = self._server.stream_infer(fields())
+        try:
+            with self._translated():
+                async for answer, error in call:
+                    names = outputs.pop(0)
+                    if error:
+                        yield self._ours(error.status(), error.message())
+                    else:
+                        yield _texts(answer, names)
+        finally:
+            call.cancel()
 
     async def is_live(self) -> bool:
         try:
@@ -112,6 +171,26 @@ class Transport:
     async def close(self) -> None:
         await self._server.close()
 
+    def _fields(self, request: Request) -> dict[str, object]:
+        """What tritonclient calls a request; no audio goes as one sample of which none counts."""
+        lens = np.array([[len(waveform)] for waveform in request.waveforms], np.int32)
+        wav = np.zeros((len(lens), max(lens.max(), 1 if request.place else 0)), np.float32)
+        for row, waveform in zip(wav, request.waveforms, strict=True):
+            row[: len(waveform)] = waveform
+        fields: dict[str, object] = {
+            "model_name": request.model,
+            "inputs": [self._input(wire.WAV, wav), self._input(wire.WAV_LENS, lens)],
+            "outputs": [self._kserve.InferRequestedOutput(name) for name in request.outputs],
+            "parameters": dict(request.parameters),
+        }
+        if request.place:
+            fields |= {
+                "sequence_id": request.place.sequence_id,
+                "sequence_start": request.place.is_first,
+                "sequence_end": request.place.is_last,
+            }
+        return fields
+
     def _input(self, tensor: wire.Tensor, values: NDArray[np.generic]) -> object:
         wanted = self._kserve.InferInput(tensor.name, values.shape, tensor.dtype)
         wanted.set_data_from_numpy(values)
@@ -119,18 +198,33 @@ class Transport:
 
     async def _answer(self, call: Awaitable[Answer], deadline_s: float = QUICK_S) -> Answer:
         """What the server says, or our error for its status; leaving early cancels the request."""
-        try:
+        with self._translated():
             return await asyncio.wait_for(call, deadline_s)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Any failure of the server or of the way to it as our error."""
+        try:
+            yield
         except self._kserve.InferenceServerException as error:
-            if RESTRICTED in error.message():
-                raise access.refusal(self._url, key_was_sent=bool(self._key)) from error
-            if UNLOADED in error.message():
-                raise BusyError(f"the server at {self._url} cannot answer now: {error}") from error
-            raise _translate(error.status(), error.message(), self._url) from error
+            raise self._ours(error.status(), error.message()) from error
+        except grpc.aio.AioRpcError as error:
+            raise self._ours(str(error.code()), error.details() or "") from error
         except self._lost as error:
             raise UnreachableError(f"no server answers at {self._url}: {error}") from error
         except asyncio.TimeoutError as error:
             raise AuricleError(f"the server at {self._url} gave no answer in time") from error
+
+    def _ours(self, status: str | None, message: str) -> AuricleError:
+        if RESTRICTED in message:
+            return access.refusal(self._url, key_was_sent=bool(self._key))
+        if UNLOADED in message:
+            return BusyError(f"the server at {self._url} cannot answer now: {message}")
+        return _translate(status, message, self._url)
+
+
+def _texts(answer: "kserve.InferResult", outputs: Sequence[str]) -> Texts:
+    return {name: [text.decode() for text in answer.as_numpy(name).flat] for name in outputs}
 
 
 def _translate(status: str | None, message: str, url: str) -> AuricleError:

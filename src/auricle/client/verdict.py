@@ -39,8 +39,8 @@ def judge(run: Run, references: Mapping[str, str], rules: Rules) -> Verdict:
     score = None
     for heading, score in _scores(run, references, rules) if references else ():
         lines += [heading, reports.kaldi_lines(score)]
-    speed = reports.measure(run.outcomes, run.wall_s)
-    if speed:
+    streams = reports.measure_streams(run.outcomes, run.wall_s)
+    if speed := streams or reports.measure(run.outcomes, run.wall_s):
         lines.append(str(speed))
     failed = sum(outcome.error is not None for outcome in run.outcomes)
     if failed:
@@ -53,6 +53,11 @@ def judge(run: Run, references: Mapping[str, str], rules: Rules) -> Verdict:
 
 def _scores(run: Run, references: Mapping[str, str], rules: Rules) -> Iterator[tuple[str, Score]]:
     unit = scoring.choose_unit(references.values(), characters=rules.characters)
+    first = {one.id: one.transcription.first_pass for one in run.outcomes if one.transcription}
+    before = {name: text for name, text in first.items() if text is not None}
+    if before:
+        heading = f"first pass, text as it is, in {scoring.UNITS[unit]}:"
+        yield heading, scoring.score(references, before, unit)
     score = scoring.score(references, run.transcripts, unit)
     if rules.log_dir:
         reports.write_icefall(rules.log_dir, run.model, score)

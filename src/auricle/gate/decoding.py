@@ -11,14 +11,16 @@ from auricle import audio, spec
 from auricle.audio import Waveform
 from auricle.client.manifests import Utterance, fetch
 from auricle.errors import ManifestError
-from auricle.serve.backend.local import create_pipeline
+from auricle.serve.backend.local import create_pipeline, create_streaming_pipeline
 from auricle.serve.backend.onnx_runner import OnnxRunner
-from auricle.serve.pipeline import Pipeline
-from auricle.spec import Choices
+from auricle.serve.runner import Runner
+from auricle.serve.stream import Chunk
+from auricle.spec import Choices, PipelineSpec
 
 GROUP = 4  # utterances searched together, as many as the server prefers
 
 Tell = Callable[[int], None]  # hears how many more utterances are done
+Hear = Callable[[Sequence[Waveform]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,17 @@ def decode(model: Model, utterances: Sequence[Utterance], num_threads: int, tell
     facts = spec.load(model.folder)
     graphs = {role: model.folder / name for role, name in facts.graphs.items()}
     runner = OnnxRunner(graphs, model.choices.threads)
-    idle: SimpleQueue[Pipeline] = SimpleQueue()
+    idle: SimpleQueue[Hear] = SimpleQueue()
     for _ in range(num_threads):
-        idle.put(create_pipeline(facts, model.choices, model.folder, runner))
+        idle.put(_create_hearer(facts, model, runner))
 
     def work(group: Sequence[Utterance]) -> tuple[list[str], float]:
-        pipeline = idle.get()
+        hear = idle.get()
         try:
-            waveforms = [_load(one, pipeline) for one in group]
-            texts = [each.text for each in pipeline.transcribe(waveforms)]
-            return texts, sum(map(len, waveforms)) / facts.sample_rate
+            waveforms = [_load(one, facts, model.choices) for one in group]
+            return hear(waveforms), sum(map(len, waveforms)) / facts.sample_rate
         finally:
-            idle.put(pipeline)
+            idle.put(hear)
 
     groups = [utterances[start : start + GROUP] for start in range(0, len(utterances), GROUP)]
     transcripts: dict[str, str] = {}
@@ -73,10 +74,25 @@ def decode(model: Model, utterances: Sequence[Utterance], num_threads: int, tell
     return Decoded(transcripts, audio_s, time.perf_counter() - start)
 
 
-def _load(utterance: Utterance, pipeline: Pipeline) -> Waveform:
-    waveform = audio.load(fetch(utterance.source), pipeline.spec.sample_rate)
-    seconds = len(waveform) / pipeline.spec.sample_rate
-    longest = min(pipeline.choices.max_audio_seconds, pipeline.spec.max_seconds or float("inf"))
+def _create_hearer(facts: PipelineSpec, model: Model, runner: Runner) -> Hear:
+    if not facts.streaming:
+        pipeline = create_pipeline(facts, model.choices, model.folder, runner)
+        return lambda waveforms: [each.text for each in pipeline.transcribe(waveforms)]
+    streaming = create_streaming_pipeline(facts, model.choices, model.folder, runner)
+
+    def hear(waveforms: Sequence[Waveform]) -> list[str]:
+        """Each utterance is a stream of one chunk."""
+        streams = [streaming.start() for _ in waveforms]
+        chunks = [Chunk(waveform, is_last=True) for waveform in waveforms]
+        return [partial.text for partial in streaming.step(streams, chunks)[1]]
+
+    return hear
+
+
+def _load(utterance: Utterance, facts: PipelineSpec, choices: Choices) -> Waveform:
+    waveform = audio.load(fetch(utterance.source), facts.sample_rate)
+    seconds = len(waveform) / facts.sample_rate
+    longest = min(choices.max_audio_seconds, facts.max_seconds or float("inf"))
     if seconds > longest:
         raise ManifestError(
             f"utterance {utterance.id!r} has {seconds:.1f} s, but the model takes {longest:g} s; "

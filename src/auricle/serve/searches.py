@@ -22,8 +22,8 @@ def create_searches(spec: PipelineSpec, choices: Choices, runner: Runner) -> dic
     }
 
 
-def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:
-    options = transducer.Options(spec.context_size, spec.blank_id, spec.unk_id, choices.lookahead)
+def create_networks(runner: Runner) -> tuple[transducer.Decoder, transducer.Joiner]:
+    """A transducer's decoder, each context computed once, and its joiner."""
 
     def decoder(y: transducer.Ints) -> transducer.Floats:
         return runner.run("decoder", [{"y": y}])[0]["decoder_out"]  # type: ignore[return-value]
@@ -32,11 +32,16 @@ def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> 
         inputs = {"encoder_out": encoder_out, "decoder_out": decoder_out}
         return runner.run("joiner", [inputs])[0]["logit"]  # type: ignore[return-value]
 
-    cached = transducer.ContextCache(decoder)
+    return transducer.ContextCache(decoder), joiner
+
+
+def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:
+    options = transducer.Options(spec.context_size, spec.blank_id, spec.unk_id, choices.lookahead)
+    networks = create_networks(runner)
 
     def search(outputs: Tensors) -> list[Hypothesis]:
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
-        return transducer.greedy_search(encoder_out, lens, cached, joiner, options)  # type: ignore[arg-type]
+        return transducer.greedy_search(encoder_out, lens, *networks, options)  # type: ignore[arg-type]
 
     return search
 

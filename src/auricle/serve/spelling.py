@@ -112,6 +112,11 @@ def is_ideograph(character: str) -> bool:
     return IDEOGRAPH.fullmatch(character) is not None
 
 
+def space_between(previous: str, text: str) -> str:
+    """What stands between the texts of two utterances: nothing between ideographs."""
+    return "" if is_ideograph(previous[-1]) and is_ideograph(text[0]) else " "
+
+
 def is_punctuation(symbol: str) -> bool:
     """Whether nobody says any of it; a piece that begins a word is told by its mark, and is none.
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auricle.serve.decode.hypothesis import Hypothesis
-from auricle.serve.spelling import SPELLINGS, is_punctuation
+from auricle.serve.spelling import SPELLINGS, is_punctuation, space_between
 from auricle.serve.tags import Tags, is_tag, read_tags
 from auricle.spec import Prompt, TokenKind
 
@@ -43,6 +43,18 @@ class Transcript:
     words: list[Word]
     language: str | None = None
     tags: Tags | None = None
+
+
+@dataclass(frozen=True)
+class GrowingText:
+    """A text that only gets longer.
+
+    tail: its last symbols, on which the next one leans.  has_paused: none leans on what is before.
+    """
+
+    text: str = ""
+    tail: tuple[str, ...] = ()
+    has_paused: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,26 @@ class TokenTable:
             self._words(timed),
             *told,
         )
+
+    def grow(self, before: GrowingText, ids: Sequence[int]) -> GrowingText:
+        """The text with more tokens behind it; token by token or at once, it is the same text."""
+        heard = [
+            symbol for symbol in (self.symbols[each] for each in ids) if self._is_heard(symbol)
+        ]
+        if not heard:
+            return before
+        join, symbols = self._spelling.join, [*before.tail, *heard]
+        added = join(symbols).removeprefix(join(before.tail))
+        if before.has_paused and added:
+            added = space_between(before.text, added) + added
+        start = next((at for at in reversed(range(len(symbols))) if join(symbols[at:])), 0)
+        return GrowingText(
+            before.text + added, tuple(symbols[start:]), before.has_paused and not added
+        )
+
+    def pause(self, before: GrowingText) -> GrowingText:
+        """The text behind which another utterance begins."""
+        return GrowingText(before.text, has_paused=bool(before.text))
 
     def _timed(
         self, symbols: Sequence[str], hypothesis: Hypothesis, audio_seconds: float

@@ -6,8 +6,14 @@ from datetime import datetime
 import pytest
 
 from auricle.errors import RepositoryError
-from auricle.serve.backend.outcomes import Outcome, UnfitRequestError, Utterance
+from auricle.serve.backend.outcomes import (
+    Outcome,
+    StreamOutcome,
+    UnfitRequestError,
+    Utterance,
+)
 from auricle.serve.backend.request_log import RequestLog, open_log
+from auricle.serve.stream import Partial
 from auricle.serve.tokens import Transcript
 from auricle.spec import LOG_REQUESTS
 
@@ -57,6 +63,20 @@ def test_a_refused_request_has_its_reason_and_its_sentence() -> None:
     assert (record["status"], record["reason"]) == ("INVALID_ARG", "empty")
     assert record["error"] == "the audio is empty: 0 samples"
     assert (record["utterances"], record["audio_seconds"]) == (None, None)
+
+
+def test_a_chunk_of_a_stream_has_its_stream_and_what_it_made_final() -> None:
+    partial = Partial("go left at", "go left", " left", (), 2.5, is_final=False)
+    outcome = StreamOutcome(audio_seconds=[0.5], batch=3, stream_id=77, partial=partial)
+    record = RequestLog("live", text=True).record("", "ok", outcome)
+    assert (record["stream"], record["audio_seconds"], record["batch"]) == (77, 0.5, 3)
+    assert (record["characters"], record["text"]) == (len(" left"), [" left"])
+
+
+def test_a_refused_chunk_has_its_stream() -> None:
+    outcome = StreamOutcome(error=UnfitRequestError("stream", "there is none"), stream_id="a")
+    record = RequestLog("live").record("", "INVALID_ARG", outcome)
+    assert (record["stream"], record["reason"], record["characters"]) == ("a", "stream", 0)
 
 
 @pytest.mark.parametrize("letter", ["x", "\n", "\u20ac", "\U0001f600"])

@@ -48,3 +48,25 @@ def test_frames_beyond_the_length_say_nothing() -> None:
         ids, np.zeros((1, 3), np.float32), np.array([1], np.int32), BLANK
     )
     assert hypothesis.ids == [1]
+
+
+@given(batches(), st.data())
+def test_a_search_continued_chunk_by_chunk_equals_one_over_all_frames(
+    batch: tuple[NDArray[np.int32], NDArray[np.int32]], data: st.DataObject
+) -> None:
+    ids, _ = batch
+    num_rows, num_frames = ids.shape
+    log_probs = -np.arange(ids.size, dtype=np.float32).reshape(ids.shape)
+    lens = np.full(num_rows, num_frames, np.int32)
+    cuts = sorted({0, num_frames, *data.draw(st.sets(st.integers(1, num_frames), max_size=5))})
+    before = np.full(num_rows, ctc.NO_LABEL, np.int32)
+    dated: list[list[tuple[int, float, float]]] = [[] for _ in range(num_rows)]
+    for start, end in itertools.pairwise(cuts):
+        chunk = ids[:, start:end], log_probs[:, start:end]
+        found, before = ctc.continue_search(*chunk, before, BLANK)
+        for row, added in zip(dated, found, strict=True):
+            frames = [frame + start for frame in added.frames or []]
+            row.extend(zip(added.ids, frames, added.log_probs or [], strict=True))
+    for row, whole in zip(dated, ctc.greedy_search(ids, log_probs, lens, BLANK), strict=True):
+        columns = whole.ids, whole.frames or [], whole.log_probs or []
+        assert row == list(zip(*columns, strict=True))

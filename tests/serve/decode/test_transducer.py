@@ -93,6 +93,48 @@ def test_look_ahead_equals_frame_by_frame(
         assert hypothesis.log_probs == pytest.approx(expected.log_probs, abs=1e-4)
 
 
+@settings(deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    num_rows=st.integers(1, 4),
+    chunks=st.lists(st.integers(1, 9), min_size=1, max_size=6),
+    blank_bias=st.floats(-1, 4),
+    window=st.integers(1, 12),
+)
+def test_a_search_continued_chunk_by_chunk_equals_one_over_all_frames(
+    seed: int, num_rows: int, chunks: list[int], blank_bias: float, window: int
+) -> None:
+    networks = random_networks(seed, blank_bias)
+    options = Options(2, unk_id=2, lookahead=window)
+    noise = np.random.default_rng(seed)
+    encoder_out: Floats = noise.normal(size=(num_rows, sum(chunks), DIM)).astype(np.float32)
+    contexts = transducer.initial_contexts(num_rows, options)
+    dated: list[list[tuple[int, float]]] = [[] for _ in range(num_rows)]
+    start = 0
+    for num_frames in chunks:
+        frames = encoder_out[:, start : start + num_frames]
+        found, contexts = transducer.continue_search(
+            frames, contexts, networks.decoder, networks.joiner, options
+        )
+        for row, added in zip(dated, found, strict=True):
+            times = [frame + start for frame in added.frames or []]
+            row.extend(zip(added.ids, times, strict=True))
+        start += num_frames
+    for row, frames in zip(dated, encoder_out, strict=True):
+        expected = search_frame_by_frame(frames, len(frames), networks, options)
+        assert row == list(zip(expected.ids, expected.frames or [], strict=True))
+
+
+def test_continuing_leaves_the_contexts_that_it_was_given() -> None:
+    networks = random_networks(0, blank_bias=-1.0)
+    contexts = np.array([[3, 4]])
+    encoder_out = np.zeros((1, 5, DIM), np.float32)
+    _, behind = transducer.continue_search(
+        encoder_out, contexts, networks.decoder, networks.joiner, Options(2)
+    )
+    assert contexts.tolist() == [[3, 4]] != behind.tolist()
+
+
 @pytest.mark.parametrize("window", [1, 4, 100])
 def test_one_joiner_call_covers_a_window_of_silence(window: int) -> None:
     networks = random_networks(0, blank_bias=100.0)

@@ -11,7 +11,8 @@ from auricle.errors import CheckpointError
 
 Precision = Literal["fp32", "fp16", "int8"]
 
-STREAMING_MARK = "-chunk-"  # icefall's streaming exports are named after their chunk
+# icefall's streaming exports are named after their chunk and its left context
+STREAMING_MARK = re.compile(r"-chunk-(?P<chunk>\d+)-left-(?P<left>\d+)")
 
 
 def list_files(folder: Path) -> list[str]:
@@ -24,8 +25,12 @@ def list_files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
-def choose_graph(names: Iterable[str], pattern: str, precision: Precision) -> str:
+def choose_graph(
+    names: Iterable[str], pattern: str, precision: Precision, *, streaming: bool = False
+) -> str:
     """The one ONNX file that matches, in this precision; a plain one stands in for a reduced one.
+
+    streaming: which to take where the names show both; of several left contexts, the longest.
 
     Names say the precision: encoder.int8.onnx of icefall, encoder_fp16.onnx of WeNet,
     model_quant.onnx of FunASR.
@@ -35,8 +40,19 @@ def choose_graph(names: Iterable[str], pattern: str, precision: Precision) -> st
     reduced = [name for name in graphs if precision_of(name) == precision]
     plain = [name for name in graphs if precision_of(name) == "fp32"]
     candidates = reduced or plain
-    offline = [name for name in candidates if STREAMING_MARK not in name]
-    return _only(offline or candidates, f"{precision} {pattern}", names)
+    wanted = [name for name in candidates if bool(STREAMING_MARK.search(name)) == streaming]
+    return _only(_longest_context(wanted or candidates), f"{precision} {pattern}", names)
+
+
+def _longest_context(graphs: list[str]) -> list[str]:
+    """Of exports that differ in nothing but their left context, the one with the longest."""
+    marks = {name: STREAMING_MARK.search(name) for name in graphs}
+    found = {name: int(mark["left"]) for name, mark in marks.items() if mark}
+    chunks = {STREAMING_MARK.sub(rf"-chunk-{mark['chunk']}", name)
+              for name, mark in marks.items() if mark}  # fmt: skip
+    if len(found) < len(graphs) or len(chunks) != 1:
+        return graphs
+    return [max(found, key=lambda name: found[name])]
 
 
 def check_precision(graphs: Iterable[str], precision: Precision) -> None:

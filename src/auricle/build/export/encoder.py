@@ -1,39 +1,15 @@
-"""A published encoder -> the encoder that is served, checked and measured."""
+"""A published encoder -> the encoder that is served, of whole utterances or of streams."""
 
-from dataclasses import dataclass
-
-import onnx
-
-from auricle.build.export.adapt import Recipe, adapt_encoder
+from auricle.build.export.adapt import Recipe
+from auricle.build.export.built_encoder import Encoder
 from auricle.build.export.graph import Graph
-from auricle.build.export.measure import max_seconds, seconds_per_frame, table_seconds
-from auricle.build.export.parity import Encoders, check_parity
-from auricle.build.export.positions import table_lengths
+from auricle.build.export.offline_encoder import build_offline_encoder
 from auricle.build.export.reference import Waveform
-from auricle.build.export.served import ServedEncoder
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """seconds_per_frame: of audio per output frame; max_seconds: None where no bound was seen."""
-
-    model: onnx.ModelProto
-    sample_rate: int
-    seconds_per_frame: float
-    max_seconds: float | None
-    report: tuple[str, ...]
+from auricle.build.export.roles import is_streaming
+from auricle.build.export.streaming_encoder import build_streaming_encoder
 
 
 def build_encoder(graph: Graph, recipe: Recipe, waveforms: list[Waveform]) -> Encoder:
-    """ParityError if the adapted graph does not reproduce the original on the waveforms."""
-    model = adapt_encoder(graph, recipe)
-    parity = check_parity(Encoders(graph, model, recipe), waveforms)
-    served = ServedEncoder(model, recipe.side_inputs)
-    sample_rate = recipe.frontend.sample_rate
-    frame = seconds_per_frame(served, sample_rate)
-    longest = max_seconds(served, sample_rate) or table_seconds(
-        served, sample_rate, frame, table_lengths(graph)
-    )
-    limit = "takes a minute and more" if longest is None else f"takes at most {longest:.2f} s"
-    frames = f"frames    {frame * 1000:g} ms each; the graph {limit}"
-    return Encoder(model, sample_rate, frame, longest, (*parity.report(), frames))
+    """ParityError if the served graph does not reproduce the original on the waveforms."""
+    build = build_streaming_encoder if is_streaming(graph) else build_offline_encoder
+    return build(graph, recipe, waveforms)

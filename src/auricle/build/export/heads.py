@@ -27,7 +27,8 @@ class Head(Protocol):
         """The served outputs, and the name of the int64 [N] that counts their frames.
 
         outputs: the published ones, whose names the prefix makes those in the graph.  None where
-        only the features tell the number of frames.
+        none of them holds lengths: only the features tell the number of frames then, or each is
+        one, as in a window of a stream.
         """
         ...
 
@@ -46,12 +47,12 @@ class PlainHead:
         self, nodes: Nodes, outputs: Sequence[Port], prefix: str
     ) -> tuple[list[onnx.ValueInfoProto], str | None]:
         encoder_out = _add_encoder_out(nodes, outputs[0], prefix)
-        return [encoder_out], _cast_lens(nodes, prefix + outputs[1].name)
+        return [encoder_out], _add_lens(nodes, outputs, prefix)
 
     def differences(
         self, outputs: Sequence[Port], found: Tensors, published: Tensors
     ) -> Iterator[float]:
-        num_frames = _compare_lens(found["OUT_LENS"], published[outputs[1].name])
+        num_frames = _count_frames(outputs, found, published)
         yield _encoder_difference(found, published[outputs[0].name], num_frames)
 
 
@@ -76,7 +77,7 @@ class CtcHead:
         values = self._add_best(nodes, prefix + outputs[self.log_probs].name)
         if self.gives_encoder_out:
             values.append(_add_encoder_out(nodes, outputs[0], prefix))
-        return values, _cast_lens(nodes, prefix + outputs[1].name)
+        return values, _add_lens(nodes, outputs, prefix)
 
     def _add_best(self, nodes: Nodes, scores: str) -> list[onnx.ValueInfoProto]:
         log_probs = nodes.add("Cast", scores, to=TensorProto.FLOAT)
@@ -96,7 +97,7 @@ class CtcHead:
     def differences(
         self, outputs: Sequence[Port], found: Tensors, published: Tensors
     ) -> Iterator[float]:
-        num_frames = _compare_lens(found["OUT_LENS"], published[outputs[1].name])
+        num_frames = _count_frames(outputs, found, published)
         log_probs = published[outputs[self.log_probs].name][:, :num_frames].astype(np.float32)
         if not self.is_normalized:
             log_probs = log_probs - np.logaddexp.reduce(log_probs, axis=2, keepdims=True)
@@ -176,8 +177,20 @@ def _add_encoder_out(nodes: Nodes, port: Port, prefix: str) -> onnx.ValueInfoPro
     return value_info("ENCODER_OUT", TensorProto.FLOAT, "N", "T", last_dim(port))
 
 
-def _cast_lens(nodes: Nodes, lens: str) -> str:
-    return nodes.add("Cast", lens, to=TensorProto.INT64)
+def _lens_of(outputs: Sequence[Port]) -> str | None:
+    return next((port.name for port in outputs if port.form == ("integer", 1)), None)
+
+
+def _add_lens(nodes: Nodes, outputs: Sequence[Port], prefix: str) -> str | None:
+    lens = _lens_of(outputs)
+    return nodes.add("Cast", prefix + lens, to=TensorProto.INT64) if lens else None
+
+
+def _count_frames(outputs: Sequence[Port], found: Tensors, published: Tensors) -> int:
+    """How many frames count; ParityError if the lengths differ, or the time axes of a window."""
+    if lens := _lens_of(outputs):
+        return _compare_lens(found["OUT_LENS"], published[lens])
+    return int(published[outputs[0].name].shape[1])
 
 
 def _compare_lens(found: Array, published: Array) -> int:

@@ -19,17 +19,24 @@ def output_size(graph: Graph, output: int = 0) -> int:
     stated = port.shape[-1] if port.shape else None
     if isinstance(stated, int):
         return stated
-    values = Session(graph.model).run({port.name: _sample(port) for port in graph.inputs})
+    batch = graph.inputs[0].shape[0]
+    values = Session(graph.model).run({port.name: _sample(port, batch) for port in graph.inputs})
     return int(values[port.name].shape[-1])
 
 
-def _sample(port: Port) -> Array:
-    """One row: features, their length, a context, or a frame."""
+def _sample(port: Port, batch: int | str | None) -> Array:
+    """One row: features, their length, a context, a frame, or a state.
+
+    batch: what the graph calls that axis.
+    """
     dtype = helper.tensor_dtype_to_np_dtype(port.dtype)
     if len(port.shape) == 1:
         return np.full(1, SAMPLE_FRAMES, dtype)
-    frames = [SAMPLE_FRAMES] * (len(port.shape) - 2)
-    return np.zeros((1, *frames, port.size), dtype)
+    sizes = []
+    for axis, dim in enumerate(port.shape):
+        is_batch = axis == 0 or dim == batch is not None
+        sizes.append(dim if isinstance(dim, int) else 1 if is_batch else SAMPLE_FRAMES)
+    return np.zeros(sizes, dtype)
 
 
 def seconds_per_frame(encoder: ServedEncoder, sample_rate: int) -> float:

@@ -45,14 +45,14 @@ class Parity:
     def report(self) -> tuple[str, ...]:
         return (
             f"parity    to the original on kaldi-native-fbank's features, {self.seconds:.1f} s of "
-            f"audio, both padded alike: {_say(self.features)}",
+            f"audio, both padded alike: {say_difference(self.features)}",
             f"repairs   to the original on equal features, {len(SHORT_LENGTHS)} lengths: "
-            f"{_say(self.repairs)}",
-            f"batching  a batch of unequal lengths to its rows alone: {_say(self.batch)}",
+            f"{say_difference(self.repairs)}",
+            f"batching  a batch of unequal lengths to its rows alone: {say_difference(self.batch)}",
         )
 
 
-def _say(difference: float) -> str:
+def say_difference(difference: float) -> str:
     return "equal bit for bit" if difference == 0 else f"largest difference {difference:.2g}"
 
 
@@ -72,24 +72,24 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
     found = [adapted.run([waveform]) for waveform in waveforms]
     outputs = encoders.original.outputs
     parity = Parity(
-        _worst(
+        worst(
             largest_difference(after[name], before[name])
             for after, before in repairs
             for name in before
         ),
-        _worst(
+        worst(
             difference
             for served, published in zip(found, expected, strict=True)
             for difference in recipe.head.differences(outputs, served, published)
         ),
-        _worst(_batch_differences(adapted, waveforms[0])),
+        worst(_batch_differences(adapted, waveforms[0])),
         sum(map(len, waveforms)) / recipe.frontend.sample_rate,
     )
     tolerance = TOLERANCES[encoders.original.precision]
     judged = [parity.repairs, parity.features]
     if encoders.original.precision != "int8":  # its scales are those of the whole batch
         judged.append(parity.batch)
-    if not _worst(judged) <= tolerance:  # also where it is no number
+    if not worst(judged) <= tolerance:  # also where it is no number
         lines = (f"the adapted graph strays by more than {tolerance:g}", *parity.report())
         raise ParityError("\n".join(lines) + "\nnothing was written; please report this checkpoint")
     return parity
@@ -143,6 +143,6 @@ def _valid_steps(name: str, single: dict[str, Array]) -> int:
     return int(single["NUM_TOKENS" if name.startswith("TOKEN_") else "OUT_LENS"][0])
 
 
-def _worst(differences: Iterable[float]) -> float:
+def worst(differences: Iterable[float]) -> float:
     """The largest, or NaN if one of them is."""
     return float(np.max(list(differences)))

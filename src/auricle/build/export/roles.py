@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 from auricle.build.export.graph import Graph, Port, load_graph
+from auricle.build.export.states import next_names, plain_outputs
 from auricle.errors import CheckpointError
 
 Role = Literal[
     "encoder", "ctc", "decoder", "joiner",
     "wenet_encoder", "wenet_decoder",
     "paraformer", "hotword_embedder", "sense_voice",
+    "streaming_encoder", "streaming_ctc", "wenet_streaming_encoder",
 ]  # fmt: skip
 Form = tuple[str, int]  # kind of numbers, number of axes
 
@@ -26,46 +28,56 @@ TITLES: dict[Role, str] = {
     "paraformer": "Paraformer",
     "hotword_embedder": "hotword embedder of a Paraformer",
     "sense_voice": "SenseVoice model",
+    "streaming_encoder": "streaming icefall encoder",
+    "streaming_ctc": "streaming icefall CTC model",
+    "wenet_streaming_encoder": "streaming WeNet encoder",
 }
 FEATURES, LENS, IDS, FRAMES = ("float", 3), ("integer", 1), ("integer", 2), ("float", 2)
 HYPOTHESES = ("integer", 3)
 MIN_STACKED_BINS = 200  # FunASR stacks seven frames of 80; nobody has as many mel bins
 ENCODER_FORM = [FEATURES, LENS]
-STATES = (("new_", ""), ("next_", ""), ("r_", ""), ("out_cache", "in_cache"))
+WENET_STREAMING = ([FEATURES, HYPOTHESES, FEATURES, LENS], [FEATURES, FEATURES, LENS])
+STREAMING: tuple[Role, ...] = ("streaming_encoder", "streaming_ctc", "wenet_streaming_encoder")
 WENET_CPU_EXPORT = {"required_cache_size", "att_cache"}
 PARAFORMER_ONLINE = {"alphas", "enc"}
 
 
-def read_graph(path: Path, role: Role) -> Graph:
-    """CheckpointError if the file is no whole ONNX model, or does not play the role."""
+def read_graph(path: Path, *roles: Role) -> Graph:
+    """CheckpointError if the file is no whole ONNX model, or plays none of the roles."""
     graph = load_graph(path)
-    require(graph, role)
+    require(graph, *roles)
     return graph
 
 
-def require(graph: Graph, role: Role) -> None:
-    """CheckpointError, listing what was seen, unless the graph plays the role for any batch."""
-    reason = _objection(graph, role)
+def is_streaming(graph: Graph) -> bool:
+    """Whether it works window by window."""
+    return classify(graph) in STREAMING
+
+
+def require(graph: Graph, *roles: Role) -> None:
+    """CheckpointError, listing what was seen, unless the graph plays a role for any batch."""
+    reason = _objection(graph, roles)
     if reason:
         raise CheckpointError(f"{graph.path.name} {reason}; seen:\n{graph.describe()}")
 
 
-def _objection(graph: Graph, role: Role) -> str | None:
+def _objection(graph: Graph, roles: tuple[Role, ...]) -> str | None:
     if reason := _takes_chunks(graph):
         return reason
     seen = classify(graph)
     if seen is None:
         return (
             "is no graph that is known here; an encoder or CTC model takes x [N, T, F] and x_lens "
-            "[N], a decoder y [N, context], a joiner encoder_out and decoder_out [N, J], WeNet's "
-            "decoder hyps_pad_sos_eos [N, beam, U]"
+            "[N], or a window and states that it gives again, a decoder y [N, context], a joiner "
+            "encoder_out and decoder_out [N, J], WeNet's decoder hyps_pad_sos_eos [N, beam, U]"
         )
-    if seen != role:
-        return f"looks like the {TITLES[seen]}, but the {TITLES[role]} is needed"
+    if seen not in roles:
+        wanted = " or the ".join(TITLES[role] for role in roles)
+        return f"looks like the {TITLES[seen]}, but the {wanted} is needed"
     if graph.metadata.get("feature", "fbank") != "fbank":
         return f"wants {graph.metadata['feature']!r} features; known: fbank"
     fixed = [port.name for port in (*graph.inputs, *graph.outputs) if _has_fixed_batch(port)]
-    if fixed and role != "hotword_embedder":  # which has its own axes
+    if fixed and seen not in (*STREAMING, "hotword_embedder"):  # which have their own axes
         return (
             f"has a fixed batch size at {', '.join(fixed)}; export it with dynamic axes and the "
             "exporter that keeps them (torch.onnx.export(..., dynamo=False))"
@@ -74,15 +86,16 @@ def _objection(graph: Graph, role: Role) -> str | None:
 
 
 def _takes_chunks(graph: Graph) -> str | None:
-    if {port.name for port in graph.inputs} >= WENET_CPU_EXPORT:
+    inputs, outputs = ({port.name for port in side} for side in (graph.inputs, graph.outputs))
+    if inputs >= WENET_CPU_EXPORT:
         return (
             "is of WeNet's export_onnx_cpu.py, one utterance at a time, chunk by chunk; export the "
             "checkpoint again with export_onnx_gpu.py"
         )
-    if _is_streaming(graph):
+    if outputs >= PARAFORMER_ONLINE or any(name.startswith("in_cache") for name in inputs):
         return (
-            "is a streaming export, which works chunk by chunk; only offline exports are built so "
-            "far: make one with the offline exporter, or choose an offline checkpoint"
+            "is a streaming export of an online Paraformer, which is not built yet; choose an "
+            "offline checkpoint"
         )
     return None
 
@@ -90,6 +103,8 @@ def _takes_chunks(graph: Graph) -> str | None:
 def classify(graph: Graph) -> Role | None:
     inputs = [port.form for port in graph.inputs]
     outputs = [port.form for port in graph.outputs]
+    if next_names(graph) or "decode_chunk_len" in graph.metadata:
+        return _classify_streaming(graph, [port.form for port in plain_outputs(graph)])
     if inputs[:2] == ENCODER_FORM:
         return _classify_acoustic(graph, inputs[2:], outputs)
     if inputs == [IDS] and outputs == [FEATURES] and _has_fixed_batch(graph.outputs[0]):
@@ -113,8 +128,22 @@ def _classify_acoustic(graph: Graph, beside: list[Form], outputs: list[Form]) ->
         return _classify_funasr(beside)
     if beside or len(outputs) > 2:
         return None
-    is_ctc = "log_probs" in graph.outputs[0].name or "ctc" in graph.metadata.get("model_type", "")
-    return "ctc" if is_ctc else "encoder"
+    return "ctc" if _gives_log_probs(graph) else "encoder"
+
+
+def _classify_streaming(graph: Graph, outputs: list[Form]) -> Role | None:
+    """outputs: those that are no states."""
+    if graph.inputs[0].form != FEATURES:
+        return None
+    if outputs in WENET_STREAMING:
+        return "wenet_streaming_encoder"
+    if outputs[:1] != [FEATURES] or len(outputs) > 2:
+        return None
+    return "streaming_ctc" if _gives_log_probs(graph) else "streaming_encoder"
+
+
+def _gives_log_probs(graph: Graph) -> bool:
+    return "log_probs" in graph.outputs[0].name or "ctc" in graph.metadata.get("model_type", "")
 
 
 def _classify_funasr(beside: list[Form]) -> Role | None:
@@ -126,17 +155,6 @@ def _classify_funasr(beside: list[Form]) -> Role | None:
 def _is_stacked(features: Port) -> bool:
     size = features.shape[-1]
     return isinstance(size, int) and size >= MIN_STACKED_BINS
-
-
-def _is_streaming(graph: Graph) -> bool:
-    inputs = {port.name for port in graph.inputs}
-    outputs = {port.name for port in graph.outputs}
-    has_states = any(
-        name.startswith(new) and old + name.removeprefix(new) in inputs
-        for name in outputs
-        for new, old in STATES
-    )
-    return has_states or outputs >= PARAFORMER_ONLINE or "decode_chunk_len" in graph.metadata
 
 
 def _has_fixed_batch(port: Port) -> bool:

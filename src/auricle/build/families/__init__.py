@@ -18,10 +18,14 @@ from auricle.spec import PipelineSpec
 
 @dataclass(frozen=True)
 class Options:
-    """precision: which of the checkpoint's files.  parity_audio: a wav or a folder of wavs."""
+    """precision: which of the checkpoint's files.  parity_audio: a wav or a folder of wavs.
+
+    streaming: whether to take the streaming export of a checkpoint that has both.
+    """
 
     precision: Precision = "fp32"
     parity_audio: Path | None = None
+    streaming: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Profile:
 class Family:
     """source: the graphs that are fetched where no folder is named, None if none are published.
 
+    streaming_source: the same for streams.
     choose: the files of it that are needed.  exporter: how a PyTorch checkpoint becomes such files.
     """
 
@@ -60,6 +65,7 @@ class Family:
     build: Callable[[Checkpoint, Options], Built]
     profile: Profile
     exporter: Exporter
+    streaming_source: HuggingFace | None = None
 
 
 def names() -> list[str]:

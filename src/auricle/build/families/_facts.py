@@ -1,10 +1,11 @@
 """The facts that every family states of what it built."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 from auricle.build.checkpoint.tokens import TokenTable
-from auricle.build.export.encoder import Encoder
-from auricle.spec import Head, PipelineSpec, Source
+from auricle.build.export.built_encoder import Encoder
+from auricle.spec import Head, PipelineSpec, Source, Streaming
 
 
 def state_facts(  # one a fact
@@ -29,4 +30,5 @@ def state_facts(  # one a fact
         context_size=0,
         max_seconds=served.max_seconds,
         source=source,
+        streaming=Streaming(**asdict(served.layout)) if served.layout else None,
     )

@@ -25,7 +25,7 @@ from auricle.build.upstream.icefall import Icefall
 
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph and the tokens."""
-    graph = choose_graph(names, "*.onnx", options.precision)
+    graph = choose_graph(names, "*.onnx", options.precision, streaming=options.streaming)
     check_precision([graph], options.precision)
     return [graph, choose_file(names, "tokens.txt")]
 
@@ -33,7 +33,7 @@ def choose(names: list[str], options: Options) -> list[str]:
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     graph_path, tokens_path = (checkpoint.folder / name for name in names)
-    graph = at_precision(read_graph(graph_path, "ctc"), options.precision)
+    graph = at_precision(read_graph(graph_path, "ctc", "streaming_ctc"), options.precision)
     vocab_size = output_size(graph)
     tokens = read_tokens(tokens_path).cut(vocab_size, tokens_path.name)
     fbank = FbankOptions(num_mel_bins=graph.inputs[0].size)
@@ -47,7 +47,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         tokens=str(tokens),
         joiner_dim=0,
         vocab_size=vocab_size,
-        report=(graph.describe(), tokens.describe(), *served.report),
+        report=(served.seen, tokens.describe(), *served.report),
     )
 
 
@@ -56,5 +56,8 @@ FAMILY = Family(
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 39.0), batch=(1, 8, 64)),
-    exporter=Icefall("export-onnx-ctc.py"),
+    exporter=Icefall("export-onnx-ctc.py", "export-onnx-streaming-ctc.py"),
+    streaming_source=HuggingFace(
+        "k2-fsa/sherpa-onnx-streaming-zipformer-ctc-multi-zh-hans-2023-12-13"
+    ),
 )

@@ -26,12 +26,18 @@ from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.build.upstream.icefall import Icefall
 from auricle.errors import CheckpointError
 
-ROLES: tuple[Role, ...] = ("encoder", "decoder", "joiner")
+ROLES = ("encoder", "decoder", "joiner")
+PLAYED_BY: tuple[tuple[Role, ...], ...] = (
+    ("encoder", "streaming_encoder"), ("decoder",), ("joiner",)
+)  # fmt: skip
 
 
 def choose(names: list[str], options: Options) -> list[str]:
     """The graphs in the order of ROLES, and the tokens."""
-    graphs = [choose_graph(names, f"{role}*.onnx", options.precision) for role in ROLES]
+    graphs = [
+        choose_graph(names, f"{role}*.onnx", options.precision, streaming=options.streaming)
+        for role in ROLES
+    ]
     check_precision(graphs, options.precision)
     return [*graphs, choose_file(names, "tokens.txt")]
 
@@ -39,7 +45,7 @@ def choose(names: list[str], options: Options) -> list[str]:
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     paths = [checkpoint.folder / name for name in names]
-    graphs = [read_graph(path, role) for path, role in zip(paths, ROLES, strict=False)]
+    graphs = [read_graph(path, *roles) for path, roles in zip(paths, PLAYED_BY, strict=False)]
     encoder, decoder, joiner = graphs
     check_sizes(encoder, decoder, joiner)
     vocab_size = output_size(joiner)
@@ -61,7 +67,13 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         tokens=str(tokens),
         joiner_dim=joiner.inputs[0].size,
         vocab_size=vocab_size,
-        report=(*(graph.describe() for graph in graphs), tokens.describe(), *served.report),
+        report=(
+            served.seen,
+            decoder.describe(),
+            joiner.describe(),
+            tokens.describe(),
+            *served.report,
+        ),
     )
 
 
@@ -81,5 +93,6 @@ FAMILY = Family(
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 39.0), batch=(1, 8, 64)),
-    exporter=Icefall("export-onnx.py"),
+    exporter=Icefall("export-onnx.py", "export-onnx-streaming.py"),
+    streaming_source=HuggingFace("csukuangfj/sherpa-onnx-streaming-zipformer-en-2023-06-26"),
 )

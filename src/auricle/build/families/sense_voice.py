@@ -74,7 +74,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         tokens=str(tokens),
         joiner_dim=0,
         vocab_size=vocab_size,
-        report=(graph.describe(), tokens.describe(), *served.report),
+        report=(served.seen, tokens.describe(), *served.report),
     )
 
 

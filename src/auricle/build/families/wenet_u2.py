@@ -14,6 +14,7 @@ from auricle.build.checkpoint.files import (
 )
 from auricle.build.checkpoint.tokens import read_tokens
 from auricle.build.checkpoint.yaml_files import Value, number, read_yaml
+from auricle.build.export import wenet_streaming
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
@@ -21,7 +22,7 @@ from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
 from auricle.build.export.rescorer import adapt_rescorer, check_rescorer, read_facts
-from auricle.build.export.roles import read_graph
+from auricle.build.export.roles import is_streaming, read_graph
 from auricle.build.families import Built, Family, Options, Profile
 from auricle.build.families._facts import state_facts
 from auricle.build.frontend.features import Frontend
@@ -46,14 +47,17 @@ def choose(names: list[str], options: Options) -> list[str]:
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     paths = [checkpoint.folder / name for name in names]
-    encoder = read_graph(paths[0], "wenet_encoder")
+    encoder = read_graph(paths[0], "wenet_encoder", "wenet_streaming_encoder")
     decoder = read_graph(paths[1], "wenet_decoder")
-    vocab_size = output_size(encoder, LOG_PROBS)
+    log_probs = LOG_PROBS
+    if is_streaming(encoder):
+        encoder, log_probs = wenet_streaming.with_log_probs(encoder), wenet_streaming.LOG_PROBS
+    vocab_size = output_size(encoder, log_probs)
     tokens = read_tokens(paths[2]).cut(vocab_size, paths[2].name)
     frontend = read_frontend(read_yaml(paths[3]))
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     head = CtcHead(
-        min(NUM_TOP, vocab_size), tokens.blank_id, log_probs=LOG_PROBS, gives_encoder_out=True
+        min(NUM_TOP, vocab_size), tokens.blank_id, log_probs=log_probs, gives_encoder_out=True
     )
     served = build_encoder(
         at_precision(encoder, options.precision), Recipe(frontend, head), waveforms
@@ -61,7 +65,6 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     decoder = at_precision(decoder, options.precision)
     rescorer = adapt_rescorer(decoder)
     check = check_rescorer(decoder, rescorer, vocab_size)
-    graphs = (encoder.describe(), decoder.describe())
     built = {"encoder": served.model, "rescorer": rescorer}
     source = checkpoint.source(names)
     facts = state_facts("wenet_u2", "ctc_attention", built, served, tokens, source)
@@ -75,7 +78,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         tokens=str(tokens),
         joiner_dim=0,
         vocab_size=vocab_size,
-        report=(*graphs, tokens.describe(), *served.report, check),
+        report=(served.seen, decoder.describe(), tokens.describe(), *served.report, check),
     )
 
 

@@ -54,6 +54,10 @@ class FbankOptions:
         """Samples."""
         return self.sample_rate * self.frame_shift_ms // 1000
 
+    def num_samples(self, num_frames: int) -> int:
+        """Samples under so many frames side by side."""
+        return (num_frames - 1) * self.frame_shift + self.frame_length
+
     @property
     def fft_size(self) -> int:
         return 1 << (self.frame_length - 1).bit_length()
@@ -81,6 +85,18 @@ def add_fbank(nodes: Nodes, options: FbankOptions, waveforms: str, lens: str) ->
     return add_padding(nodes, padding, log_mel, num_frames, longest), num_frames
 
 
+def add_window_fbank(nodes: Nodes, options: FbankOptions, window: str, num_frames: int) -> str:
+    """Features float32 [N, num_frames, num_mel_bins] of samples as they are: nothing is padded.
+
+    window: float32 [N, options.num_samples(num_frames)].
+    """
+    shift = options.frame_shift
+    width = (num_frames + len(options.block_starts)) * shift
+    missing = width - options.num_samples(num_frames)
+    padded = nodes.add("Pad", _from_zero(nodes, window, 0), nodes.ints([0, 0, 0, missing]))
+    return _add_log_energies(nodes, options, padded)
+
+
 def add_log_mel(
     nodes: Nodes, options: FbankOptions, waveforms: str, lens: str
 ) -> tuple[str, str, str]:
@@ -93,12 +109,26 @@ def add_log_mel(
     signal = _add_margins(nodes, options, waveforms, longest)
     if not options.snip_edges:
         signal = _add_reflected_edges(nodes, options, signal, lens)
+    return _add_log_energies(nodes, options, signal), num_frames, longest
+
+
+def _add_log_energies(nodes: Nodes, options: FbankOptions, signal: str) -> str:
+    """[N, T, num_mel_bins] of a signal that has room for a whole number of blocks."""
     frames = add_frames(nodes, signal, options.frame_length, options.frame_shift)
     spectrum, banks = _matrices(options)
     parts = nodes.add("MatMul", frames, nodes.floats(spectrum))  # [N, T, re and im]
     energies = nodes.add("MatMul", nodes.add("Mul", parts, parts), nodes.floats(banks))
-    log_mel = nodes.add("Log", nodes.add("Max", energies, nodes.floats(FLOOR)))
-    return log_mel, num_frames, longest
+    return nodes.add("Log", nodes.add("Max", energies, nodes.floats(FLOOR)))
+
+
+def _from_zero(nodes: Nodes, signal: str, first: int) -> str:
+    """Rows whose sample at `first` is zero.
+
+    An offset is gone from every frame anyway, but in float32 it would take the digits of quiet
+    speech with it.
+    """
+    index = map(nodes.ints, ([first], [first + 1], [1]))
+    return nodes.add("Sub", signal, nodes.add("Slice", signal, *index))
 
 
 def _add_num_frames(nodes: Nodes, options: FbankOptions, lens: str) -> str:
@@ -110,20 +140,14 @@ def _add_num_frames(nodes: Nodes, options: FbankOptions, lens: str) -> str:
 
 
 def _add_margins(nodes: Nodes, options: FbankOptions, waveforms: str, longest: str) -> str:
-    """Rows with room for the reflected edges, [N, (longest + blocks of a frame) * frame_shift].
-
-    Each row starts at zero: an offset is gone from every frame anyway, but in float32 it would take
-    the digits of quiet speech with it.
-    """
+    """Rows with room for the reflected edges, [N, (longest + blocks of a frame) * frame_shift]."""
     left, shift = options.left_edge, options.frame_shift
     blocks = nodes.add("Add", longest, nodes.ints(len(options.block_starts)))
     width = nodes.add("Gather", nodes.add("Shape", waveforms), nodes.ints([1]))
     right = nodes.add("Sub", nodes.add("Mul", blocks, nodes.ints(shift)), nodes.ints(left))
     right = nodes.add("Sub", right, width)  # negative where samples beyond the longest row go
     pads = nodes.add("Concat", nodes.ints([0, left, 0]), right, axis=0)
-    padded = nodes.add("Pad", waveforms, pads)
-    first = nodes.add("Slice", padded, nodes.ints([left]), nodes.ints([left + 1]), nodes.ints([1]))
-    return nodes.add("Sub", padded, first)
+    return _from_zero(nodes, nodes.add("Pad", waveforms, pads), left)
 
 
 def _add_reflected_edges(nodes: Nodes, options: FbankOptions, padded: str, lens: str) -> str:

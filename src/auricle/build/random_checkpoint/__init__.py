@@ -1,6 +1,6 @@
 """A transducer of realistic size and random weights, to measure speed with.
 
-Takes a few utterances' features, gives a checkpoint folder in icefall's offline form. Its words
+Takes a few utterances' features, gives a checkpoint folder in icefall's form. Its words
 mean nothing, but it emits them at the rate of speech: blank's bias is set by bisection so that
 greedy search over those utterances emits a token at EMISSION_RATE of the frames.
 """
@@ -16,6 +16,8 @@ import onnxruntime
 
 from auricle.build.random_checkpoint import transducer
 from auricle.build.random_checkpoint.conformer import Shape, encoder
+from auricle.build.random_checkpoint.streaming import CHUNK, HOP, WINDOW
+from auricle.build.random_checkpoint.streaming import encoder as streaming_encoder
 from auricle.errors import CheckpointError
 
 EMISSION_RATE = 0.15  # tokens per frame of 40 ms: 3.75 a second, as English in 500 pieces
@@ -56,20 +58,27 @@ class Greedy:
         return found
 
 
-def write(
-    folder: Path, features: Sequence[Floats], shape: Shape | None = None, seed: int = 1
+def write(  # one a fact of the checkpoint
+    folder: Path,
+    features: Sequence[Floats],
+    shape: Shape | None = None,
+    seed: int = 1,
+    *,
+    streaming: bool = False,
 ) -> None:
     """Write encoder, decoder, joiner and tokens.txt to `folder`, which must be new or empty.
 
     features: float32 [T, 80] of each utterance, as kaldi's fbank; some seconds are enough.
+    streaming: whether the encoder works window by window.
     """
     shape = shape or Shape()
     if folder.exists() and any(folder.iterdir()):
         raise CheckpointError(f"{folder} is not empty; name a new folder for the random checkpoint")
     folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(encoder(shape, seed), folder / f"encoder-{STEM}.onnx")
+    make, encode = (streaming_encoder, _encode_windows) if streaming else (encoder, _encode)
+    onnx.save(make(shape, seed), folder / f"encoder-{STEM}.onnx")
     onnx.save(transducer.decoder(shape.joiner_dim, seed + 1), folder / f"decoder-{STEM}.onnx")
-    encoder_out = _encode(folder / f"encoder-{STEM}.onnx", features)
+    encoder_out = encode(folder / f"encoder-{STEM}.onnx", features)
     greedy = Greedy(
         _session((folder / f"decoder-{STEM}.onnx").read_bytes()),
         _session(transducer.joiner(shape.joiner_dim, seed + 2, 0.0).SerializeToString()),
@@ -98,6 +107,26 @@ def _encode(path: Path, features: Sequence[Floats]) -> list[Floats]:
         session.run(["encoder_out"], {"x": x[None], "x_lens": np.array([len(x)], np.int64)})[0][0]
         for x in features
     ]
+
+
+def _encode_windows(path: Path, features: Sequence[Floats]) -> list[Floats]:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    caches = {
+        value.name: np.zeros([1 if dim == "N" else dim for dim in value.shape], np.float32)
+        for value in session.get_inputs()[1:3]
+    }
+    found = []
+    for x in features:
+        states = dict(caches)
+        frames: list[Floats] = []
+        for start in range(0, len(x) - WINDOW + 1, HOP):
+            window = x[None, start : start + WINDOW]
+            done = np.array([CHUNK * len(frames)], np.int64)
+            outputs = session.run(None, {"x": window, "processed_lens": done, **states})
+            frames.append(outputs[0][0])
+            states = dict(zip(states, outputs[1:], strict=True))
+        found.append(np.concatenate(frames))
+    return found
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:

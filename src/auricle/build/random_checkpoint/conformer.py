@@ -45,7 +45,7 @@ def encoder(shape: Shape, seed: int) -> onnx.ModelProto:
     T' = ((T - 1) // 2 - 1) // 2, as icefall's.
     """
     graph = Graph(seed)
-    hidden = _subsample(graph, shape)
+    hidden = subsample(graph, shape)
     lens = _subsampled_lens(graph, "x_lens")
     frames = _frames(graph, shape, hidden, lens)
     for _ in range(shape.layers):
@@ -67,7 +67,7 @@ def encoder(shape: Shape, seed: int) -> onnx.ModelProto:
     )
 
 
-def _subsample(graph: Graph, shape: Shape) -> str:
+def subsample(graph: Graph, shape: Shape) -> str:
     """From x [N, T, 80] to [N, T', dim]: two of the three convolutions halve the frames."""
     normal = graph.add("Sub", "x", graph.floats(MEAN))
     normal = graph.add("Div", normal, graph.floats(STD))
@@ -113,21 +113,21 @@ def _frames(graph: Graph, shape: Shape, hidden: str, lens: str) -> Frames:
 
 
 def _layer(graph: Graph, shape: Shape, x: str, frames: Frames) -> str:
-    x = graph.add("Add", x, _half_feedforward(graph, shape, x))
-    x = graph.add("Add", x, _attention(graph, shape, _normalise(graph, shape, x), frames))
-    x = graph.add("Add", x, _convolution(graph, shape, _normalise(graph, shape, x), frames))
-    x = graph.add("Add", x, _half_feedforward(graph, shape, x))
-    return _normalise(graph, shape, x)
+    x = graph.add("Add", x, half_feedforward(graph, shape, x))
+    x = graph.add("Add", x, _attention(graph, shape, normalise(graph, shape, x), frames))
+    x = graph.add("Add", x, _convolution(graph, shape, normalise(graph, shape, x), frames))
+    x = graph.add("Add", x, half_feedforward(graph, shape, x))
+    return normalise(graph, shape, x)
 
 
-def _normalise(graph: Graph, shape: Shape, x: str) -> str:
+def normalise(graph: Graph, shape: Shape, x: str) -> str:
     scale = graph.constant(np.ones(shape.dim, np.float32))
     bias = graph.constant(np.zeros(shape.dim, np.float32))
     return graph.add("LayerNormalization", x, scale, bias, axis=-1, epsilon=1e-5)
 
 
-def _half_feedforward(graph: Graph, shape: Shape, x: str) -> str:
-    wide = graph.linear(_normalise(graph, shape, x), shape.dim, shape.feedforward)
+def half_feedforward(graph: Graph, shape: Shape, x: str) -> str:
+    wide = graph.linear(normalise(graph, shape, x), shape.dim, shape.feedforward)
     narrow = graph.linear(graph.swish(wide), shape.feedforward, shape.dim)
     return graph.add("Mul", narrow, graph.floats(0.5))
 
@@ -135,9 +135,9 @@ def _half_feedforward(graph: Graph, shape: Shape, x: str) -> str:
 def _attention(graph: Graph, shape: Shape, x: str, frames: Frames) -> str:
     """Self-attention with relative positions, as in Transformer-XL: the cost of icefall's own."""
     query, key, value = (
-        _split_heads(graph, shape, graph.linear(x, shape.dim, shape.dim)) for _ in range(3)
+        split_heads(graph, shape, graph.linear(x, shape.dim, shape.dim)) for _ in range(3)
     )
-    content = graph.add("Transpose", _biased(graph, shape, query), perm=[0, 2, 1, 3])
+    content = graph.add("Transpose", biased(graph, shape, query), perm=[0, 2, 1, 3])
     key = graph.add("Transpose", key, perm=[0, 2, 3, 1])
     scores = graph.add("MatMul", content, key)  # [N, H, T', T']
     scores = graph.add("Add", scores, _relative_scores(graph, shape, query, frames))
@@ -151,13 +151,13 @@ def _attention(graph: Graph, shape: Shape, x: str, frames: Frames) -> str:
     return graph.linear(mixed, shape.dim, shape.dim, gain=ATTENTION_GAIN)
 
 
-def _split_heads(graph: Graph, shape: Shape, x: str) -> str:
+def split_heads(graph: Graph, shape: Shape, x: str) -> str:
     return graph.add(
         "Reshape", x, graph.integers(0, -1, shape.heads, shape.dim // shape.heads)
     )  # [N, T', dim] -> [N, T', H, dim / H]
 
 
-def _biased(graph: Graph, shape: Shape, query: str) -> str:
+def biased(graph: Graph, shape: Shape, query: str) -> str:
     size = shape.dim // shape.heads
     return graph.add("Add", query, graph.weight(shape.heads, size, fan_in=size))
 
@@ -169,7 +169,7 @@ def _relative_scores(graph: Graph, shape: Shape, query: str, frames: Frames) -> 
     size = shape.dim // shape.heads
     position = graph.add("Reshape", position, graph.integers(-1, shape.heads, size))
     position = graph.add("Transpose", position, perm=[1, 2, 0])  # [H, size, 2 T' - 1]
-    place = graph.add("Transpose", _biased(graph, shape, query), perm=[0, 2, 1, 3])
+    place = graph.add("Transpose", biased(graph, shape, query), perm=[0, 2, 1, 3])
     scores = graph.add("MatMul", place, position)
     return _relative_shift(graph, shape.heads, scores, frames.count)
 

@@ -19,6 +19,13 @@ MAX_BATCH_SIZE = 64
 PREFERRED_BATCH_SIZE = 4  # searched together; more would leave the other instances idle
 MAX_QUEUE_SIZE = 256  # requests; one more is answered UNAVAILABLE at once
 QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
+# Of an instance at once. Further ones wait for the end of another, and meanwhile Triton counts
+# them as idle: of 128, and with 1000 clients killed, 4 others lost their streams. A slot is cheap.
+MAX_STREAMS = 2048
+STREAM_DELAY_US = 1000  # for the windows of other streams to come along
+OFFLINE_ONLY = ("max_padding", "max_batch_seconds")  # windows are all as long
+STREAMS_ONLY = ("endpoint", "endpoint_rule1", "endpoint_rule2", "endpoint_rule3")
+STREAM_IDLE_US = 60_000_000  # Triton forgets a stream that is silent for longer
 TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where the names differ
 
 
@@ -30,6 +37,8 @@ def offline(
     takes_prompt: whether old clients may send LANGUAGE and TEXT_NORM.
     """
     prompt = (wire.LANGUAGE, wire.TEXT_NORM) if takes_prompt else ()
+    values = choices.to_parameters()
+    parameters = {key: value for key, value in values.items() if key not in STREAMS_ONLY}
     return pb.ModelConfig(
         name=name,
         backend="python",
@@ -41,7 +50,32 @@ def offline(
         output=[_output(wire.TRANSCRIPTS), _output(wire.RESULT)],
         dynamic_batching=_batching(),
         instance_group=[_on_cpu(instances)],
-        parameters=_parameters(choices.to_parameters()),
+        parameters=_parameters(parameters),
+    )
+
+
+def streaming(name: str, choices: Choices, instances: int) -> pb.ModelConfig:
+    """Samples in, the text so far out: the one stateful model, the same for every family.
+
+    Flags and correlation id are read from the request, so no control tensors are declared.
+    """
+    values = choices.to_parameters()
+    parameters = {key: value for key, value in values.items() if key not in OFFLINE_ONLY}
+    return pb.ModelConfig(
+        name=name,
+        backend="python",
+        max_batch_size=MAX_BATCH_SIZE,
+        input=[_input(wire.WAV), _input(wire.WAV_LENS, optional=True)],
+        output=[_output(wire.TRANSCRIPTS), _output(wire.RESULT)],
+        sequence_batching=pb.ModelSequenceBatching(
+            max_sequence_idle_microseconds=STREAM_IDLE_US,
+            oldest=pb.ModelSequenceBatching.StrategyOldest(
+                max_candidate_sequences=MAX_STREAMS,
+                max_queue_delay_microseconds=STREAM_DELAY_US,
+            ),
+        ),
+        instance_group=[_on_cpu(instances)],
+        parameters=_parameters(parameters),
     )
 
 

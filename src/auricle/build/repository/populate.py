@@ -16,7 +16,7 @@ from auricle.build.repository import config
 from auricle.errors import RepositoryError
 from auricle.spec import DECODINGS, RESERVED, Choices, RunnerName, encoder_of
 
-MODEL_PY = "from auricle.serve.backend.offline import TritonPythonModel  # noqa: F401\n"
+MODEL_PY = "from auricle.serve.backend.{mode} import TritonPythonModel  # noqa: F401\n"
 WARM_UP_SECONDS = (1, 5, 15)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MIN_INSTANCES = 2  # a single one lets what waits stand for up to 0.5 s: docs/log.md
@@ -121,10 +121,12 @@ def choose(built: Built, deployment: Deployment) -> Choices:
     lookahead = 8 if built.joiner_dim <= 256 else 4
     if built.vocab_size > 1000:
         lookahead = 1
-    longest = built.spec.max_seconds
+    streaming = built.spec.streaming
+    longest = None if streaming else built.spec.max_seconds
     rescorer = built.spec.rescorer
     return Choices(
         runner=deployment.runner,
+        max_sub_batch=config.MAX_BATCH_SIZE if streaming else Choices.max_sub_batch,
         lookahead=lookahead,
         decoding=DECODINGS[built.spec.head][0],
         beam=rescorer.beam if rescorer else Choices.beam,
@@ -138,12 +140,17 @@ def check_kept(kept: str | None, target: Path, built: Built, runner: RunnerName)
         return
     path = target / config.FILE_NAME
     try:
-        parameters = config.parse(kept).parameters
-        values = {key: value.string_value for key, value in parameters.items()}
+        value = config.parse(kept)
+        values = {key: each.string_value for key, each in value.parameters.items()}
         choices = spec.parse_choices(values)
         spec.check_fit(built.spec, choices)
     except RepositoryError as error:
         raise RepositoryError(f"{path}: {error}; mend it, or give it up with --force") from error
+    if value.HasField("sequence_batching") != (built.spec.streaming is not None):
+        raise RepositoryError(
+            f"{path} was edited and is for {'utterances' if built.spec.streaming else 'streams'}, "
+            "which this checkpoint is not; choose another --name, or give the edits up with --force"
+        )
     configured = choices.runner
     if configured != runner:
         raise RepositoryError(
@@ -157,8 +164,11 @@ def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
     """The text of config.pbtxt by model name."""
     choices = choose(built, deployment)
     instances = deployment.instances or max(MIN_INSTANCES, len(os.sched_getaffinity(0)))
-    takes_prompt = built.spec.prompt is not None
-    configs = {name: config.offline(name, choices, instances, takes_prompt=takes_prompt)}
+    if built.spec.streaming:
+        configs = {name: config.streaming(name, choices, instances)}
+    else:
+        takes_prompt = built.spec.prompt is not None
+        configs = {name: config.offline(name, choices, instances, takes_prompt=takes_prompt)}
     if deployment.runner == "bls":
         graph = built.graphs["encoder"].graph
         ports = [port_of(value) for value in graph.input], [port_of(v) for v in graph.output]
@@ -183,7 +193,8 @@ def _write_pipeline(built: Built, version: Path, runner: RunnerName) -> None:
         if role != "encoder" or runner == "onnxruntime":
             (version / built.spec.graphs[role]).write_bytes(graph.SerializeToString())
     (version / built.spec.tokens).write_text(built.tokens, encoding="utf-8")
-    (version / "model.py").write_text(MODEL_PY, encoding="utf-8")
+    mode = "streaming" if built.spec.streaming else "offline"
+    (version / "model.py").write_text(MODEL_PY.format(mode=mode), encoding="utf-8")
     built.spec.save(version)
 
 
@@ -197,6 +208,8 @@ def _write_encoder(built: Built, folder: Path) -> None:
 def _warm_ups(built: Built) -> list[tuple[int, dict[str, int]]]:
     """Samples of silence, and the integer inputs that go with them."""
     facts = built.spec
+    if facts.streaming:
+        return [(facts.streaming.window, {})]
     longest = facts.max_seconds or float("inf")
     samples = [int(min(seconds, longest) * facts.sample_rate) for seconds in WARM_UP_SECONDS]
     prompt = {}

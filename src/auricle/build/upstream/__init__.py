@@ -19,7 +19,7 @@ class Request:
     out: an empty folder for the ONNX files and what is built with them.  show: takes each line that
     the exporter prints.  checkout: the project's source, where its exporter is in no package.
     python: the interpreter that has what the project needs.  arguments: for the exporter, after
-    our own, so that the last word is the user's.
+    our own, so that the last word is the user's.  streaming: whether to export for streams.
     """
 
     checkpoint: Checkpoint
@@ -28,6 +28,7 @@ class Request:
     checkout: Path | None = None
     python: str | None = None
     arguments: tuple[str, ...] = ()
+    streaming: bool = False
 
 
 class Exporter(Protocol):

@@ -22,9 +22,11 @@ class Icefall:
     """pretrained.pt and tokens.txt -> ONNX files; sizes are the user's arguments, not in the file.
 
     script: export-onnx.py for a transducer, export-onnx-ctc.py for a CTC model.
+    streaming_script: the same for streams.
     """
 
     script: str
+    streaming_script: str
     source: HuggingFace | None = None
 
     def choose(self, names: list[str]) -> list[str]:
@@ -37,7 +39,8 @@ class Icefall:
         return [choose_file(names, "tokens.txt"), *bpe[:1], *(best[:1] or weights)]
 
     def export(self, request: Request) -> Checkpoint:
-        script = self._find(request.checkout)
+        name = self.streaming_script if request.streaming else self.script
+        script = _find(request.checkout, name)
         root = _root_of(script)
         python = find_python(NAME, request.python, root)
         names = self.choose(list_files(request.checkpoint.folder))
@@ -58,20 +61,20 @@ class Icefall:
         )  # fmt: skip
         return exported(NAME, request)
 
-    def _find(self, checkout: Path | None) -> Path:
-        """The script of zipformer, or of the recipe whose folder is named."""
-        if checkout is None:
-            raise ExportError(
-                f"{NAME} is in icefall's source: name a checkout of it with --checkout, or one of "
-                f"its recipes that has {self.script}"
-            )
-        for folder in (checkout, checkout / RECIPE):
-            if (folder / self.script).is_file():
-                return folder / self.script
+
+def _find(checkout: Path | None, script: str) -> Path:
+    """The script of zipformer, or of the recipe whose folder is named."""
+    if checkout is None:
         raise ExportError(
-            f"{checkout} is no checkout of icefall: it has no {RECIPE}/{self.script}, nor "
-            f"{self.script} itself"
+            f"{NAME} is in icefall's source: name a checkout of it with --checkout, or one of "
+            f"its recipes that has {script}"
         )
+    for folder in (checkout, checkout / RECIPE):
+        if (folder / script).is_file():
+            return folder / script
+    raise ExportError(
+        f"{checkout} is no checkout of icefall: it has no {RECIPE}/{script}, nor {script} itself"
+    )
 
 
 def _root_of(script: Path) -> Path:

@@ -55,6 +55,7 @@ class WeNet:
                 "--checkpoint", folder / weights,
                 *(("--cmvn_file", cmvn) if cmvn else ()),
                 "--output_onnx_dir", request.out,
+                *(("--streaming",) if request.streaming else ()),
                 *request.arguments,
             ],
             request.show,

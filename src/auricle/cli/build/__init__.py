@@ -11,6 +11,7 @@ from auricle.cli.build.options import Precision, Runner
 from auricle.cli.build.source import Upstream, Wish, find
 
 if TYPE_CHECKING:
+    from auricle.build.families import Built
     from auricle.gate.speech import Speech
 
 
@@ -25,6 +26,7 @@ def run(  # noqa: PLR0913  # one parameter an option
     checkout: options.Checkout = None,
     python: options.Python = None,
     lock: options.Lock = Path("auricle.lock.json"),
+    streaming: options.Streaming = False,
     precision: options.PrecisionOption = Precision.fp32,
     runner: options.RunnerOption = Runner.onnxruntime,
     instances: options.Instances = None,
@@ -42,12 +44,13 @@ def run(  # noqa: PLR0913  # one parameter an option
     populate.check_target(repo / name)
     _check_needs(precision, wer_set, max_wer_rise)
     speech = _read_speech(wer_set) if wer_set else None
-    wanted = families.Options(precision.value, parity_audio)
+    wanted = families.Options(precision.value, parity_audio, streaming)
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
     every = [wanted, *([plain(wanted)] if speech else [])]
     with find(known, Wish(checkpoint, lock, every, upstream)) as source:
         built = known.build(source, wanted)
         typer.echo("\n".join(built.report))
+        _check_mode(built, asked=streaming)
         if speech:
             fp32 = build_plain(known, source, wanted)
             check_accuracy({"fp32": fp32, precision.value: built}, speech, max_wer_rise)
@@ -65,6 +68,16 @@ def _check_needs(precision: Precision, wer_set: Path | None, max_wer_rise: float
     if wer_set and precision is Precision.fp32:
         raise typer.BadParameter(
             "--wer-set compares a reduced model with the fp32 one; add --precision int8 or fp16"
+        )
+
+
+def _check_mode(built: "Built", *, asked: bool) -> None:
+    from auricle.errors import CheckpointError
+
+    if asked and not built.spec.streaming:
+        raise CheckpointError(
+            "--streaming was asked for, but this checkpoint's encoder takes whole utterances; name "
+            "a streaming export with --from, or leave --streaming out"
         )
 
 

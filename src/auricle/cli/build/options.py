@@ -73,6 +73,10 @@ ExporterArguments = Annotated[
     ),
 ]
 # What is made of it.
+Streaming = Annotated[
+    bool,
+    typer.Option("--streaming", help="Fetch, export or choose what hears live audio."),
+]
 PrecisionOption = Annotated[
     Precision,
     typer.Option(

@@ -61,6 +61,7 @@ def find(family: "Family", wish: Wish) -> "Iterator[Checkpoint]":
             wish.upstream.checkout,
             wish.upstream.python,
             wish.upstream.arguments,
+            wish.wanted[0].streaming,
         )
         yield family.exporter.export(request)
 
@@ -74,18 +75,24 @@ def _find_graphs(family: "Family", wish: Wish) -> "Checkpoint":
     if wish.folder:
         check_graphs(wish.folder)
         return Checkpoint(wish.folder, str(wish.folder))
-    if family.source is None:
-        weights = family.exporter.source
-        raise CheckpointError(
-            "no published graphs are known for this family: name a folder with --from"
-            + (f", or add --export to fetch {weights.repo_id} and export it" if weights else "")
-        )
+    source = family.streaming_source if wish.wanted[0].streaming else family.source
+    if source is None:
+        raise CheckpointError(_nothing_published(family, streaming=wish.wanted[0].streaming))
 
     def choose(names: list[str]) -> list[str]:
         chosen = [name for options in wish.wanted for name in family.choose(names, options)]
         return list(dict.fromkeys(chosen))
 
-    return fetch(family.source, choose, wish.lock)
+    return fetch(source, choose, wish.lock)
+
+
+def _nothing_published(family: "Family", *, streaming: bool) -> str:
+    if streaming:
+        return "no published streaming graphs are known for this family: name a folder with --from"
+    weights = family.exporter.source
+    return "no published graphs are known for this family: name a folder with --from" + (
+        f", or add --export to fetch {weights.repo_id} and export it" if weights else ""
+    )
 
 
 def _find_weights(family: "Family", wish: Wish) -> "Checkpoint":

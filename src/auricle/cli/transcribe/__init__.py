@@ -1,35 +1,21 @@
 """auricle transcribe: audio to a running server, transcripts to stdout, all else to stderr."""
 
-import asyncio
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from auricle.cli import (
-    EXIT_FAILED,
-    EXIT_INTERRUPTED,
-    EXIT_UNREACHABLE,
-    Parameters,
-    TlsCa,
-    TlsCert,
-    TlsKey,
-    split_parameters,
-)
-from auricle.cli.transcribe import options
-from auricle.errors import ManifestError, UnreachableError
+from auricle.cli import Parameters, TlsCa, TlsCert, TlsKey, split_parameters
+from auricle.cli.transcribe import options, steps
 
 if TYPE_CHECKING:
     from auricle.client.corpus import Outcome
-    from auricle.client.manifests import Utterance
-    from auricle.client.session import Job, Run
-    from auricle.client.verdict import Rules
+    from auricle.client.session import Job
 
 
 def run(  # noqa: PLR0913, PLR0917  # one parameter an option
@@ -75,8 +61,10 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     if manifest_dir:
         wavscp, trans = wavscp or manifest_dir / "wav.scp", trans or find_text(manifest_dir)
     _check_needs(resume and not output, max_wer is not None and not trans)
-    utterances = _find_utterances((audio or []) + (audio_path or []), wavscp, data_dir, allow_pipes)
-    references = _read_references(trans, utterances) if trans else {}
+    utterances = steps.find_utterances(
+        (audio or []) + (audio_path or []), wavscp, data_dir, allow_pipes
+    )
+    references = steps.read_references(trans, utterances) if trans else {}
     finished = outputs.keep_finished(output, as_json=as_json) if output and resume else {}
     credentials = Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
     address = url or f"{server_addr}:{server_port or protocol.port}"
@@ -86,11 +74,13 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     )  # fmt: skip
     todo = [one for one in utterances if one.id not in finished]
     load = corpus.Load(num_tasks, batch_size, as_json, split_parameters(parameter))
+    transcribe = partial(corpus.transcribe_corpus, load=load)
     done = session.Run(finished)
-    job = session.Job(connect, todo, load, output, appends=resume, as_json=as_json)
-    cut_short = _carry_out(job, done, log_interval)
-    verdict_code = _judge(done, references, verdict.Rules(compute_cer, normalize, max_wer, log_dir))
-    raise typer.Exit(cut_short or verdict_code)
+    job = session.Job(connect, todo, transcribe, output, appends=resume, as_json=as_json)
+    with _progress(job, log_interval) as tell:
+        cut_short = steps.carry_out(job, done, tell)
+    judged = steps.judge(done, references, verdict.Rules(compute_cer, normalize, max_wer, log_dir))
+    raise typer.Exit(cut_short or judged)
 
 
 def _check_needs(lacks_output: bool, lacks_transcripts: bool) -> None:
@@ -98,60 +88,6 @@ def _check_needs(lacks_output: bool, lacks_transcripts: bool) -> None:
         raise typer.BadParameter("--resume continues a file: name it with --output")
     if lacks_transcripts:
         raise typer.BadParameter("--max-wer needs transcripts: give them with --trans")
-
-
-def _find_utterances(
-    named: list[str], wavscp: Path | None, data_dir: Path | None, allow_pipes: bool
-) -> "list[Utterance]":
-    from auricle.client.manifests import find_audio, read_wav_scp
-
-    if bool(named) == bool(wavscp):
-        raise typer.BadParameter("give files, folders, globs or -, or else a --wavscp")
-    if wavscp:
-        return read_wav_scp(wavscp, folder=data_dir, allow_pipes=allow_pipes)
-    return find_audio(named)
-
-
-def _read_references(trans: Path, utterances: "Sequence[Utterance]") -> dict[str, str]:
-    """Transcripts without audio and audio without a transcript are counted and told."""
-    from auricle.client.manifests import read_text
-
-    texts, ids = read_text(trans), {utterance.id for utterance in utterances}
-    if not texts.keys() & ids:
-        raise ManifestError(f"{trans} has no transcript of any of the {len(ids)} utterances")
-    for what, odd in (
-        ("transcripts without audio", texts.keys() - ids),
-        ("utterances without a transcript", ids - texts.keys()),
-    ):
-        if odd:
-            _say(f"{len(odd)} {what}, left out of the score, such as {min(odd)!r}")
-    return {name: text for name, text in texts.items() if name in ids}
-
-
-def _carry_out(job: "Job", run: "Run", log_interval: int) -> int:
-    """Transcribe everything; 0, or the exit code of what cut it short."""
-    from auricle.client.session import carry_out
-
-    try:
-        with _progress(job, log_interval) as tell:
-            asyncio.run(carry_out(job, run, tell))
-    except KeyboardInterrupt:
-        _say("interrupted; what was transcribed is kept")
-        return EXIT_INTERRUPTED
-    except UnreachableError as error:
-        _say(f"auricle: {error}")
-        return EXIT_UNREACHABLE
-    return 0
-
-
-def _judge(run: "Run", references: dict[str, str], rules: "Rules") -> int:
-    """Report; 0, or the exit code of what is not good enough."""
-    from auricle.client import verdict
-
-    judged = verdict.judge(run, references, rules)
-    if judged.report:
-        _say(judged.report)
-    return 0 if judged.is_good else EXIT_FAILED
 
 
 @contextmanager
@@ -169,14 +105,10 @@ def _progress(job: "Job", log_interval: int) -> "Iterator[Callable[[Outcome], No
 
         def tell(outcome: "Outcome") -> None:
             if outcome.error:
-                _say(f"auricle: {outcome.id}: {outcome.error}")
+                steps.say(f"auricle: {outcome.id}: {outcome.error}")
             bar.advance(task)
             number = next(numbers)
             if log_interval and not shows_bar and number % log_interval == 0:
-                _say(f"{number} of {total} done")
+                steps.say(f"{number} of {total} done")
 
         yield tell
-
-
-def _say(words: str) -> None:
-    typer.echo(words, err=True)

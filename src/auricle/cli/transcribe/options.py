@@ -103,7 +103,9 @@ LogInterval = Annotated[
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every retry.")]
 # Known from other clients, for what this one does not do.
-STREAMS = _refuse("streams are not served yet; leave the flag out to send whole files")
+STREAMS = _refuse(
+    "auricle stream sends streams, and takes this flag; auricle transcribe sends whole files"
+)
 DATASETS = _refuse("data sets and cuts are not read; write a wav.scp and give it with --wavscp")
 PROMPTS = _refuse("no served model takes a prompt yet")
 STATISTICS = _refuse("the server's own times are measured by auricle bench")

@@ -10,7 +10,10 @@ from auricle.client.bench.load import Answer, Load, Sender, drive
 
 @dataclass(frozen=True)
 class Counters:
-    """Triton's totals for one model since it was loaded, nanoseconds and counts."""
+    """Triton's totals for one model since it was loaded, nanoseconds and counts.
+
+    compute_ns: an execution counts for each of its requests.  busy_ns: it counts once.
+    """
 
     requests: int = 0
     failures: int = 0
@@ -18,6 +21,7 @@ class Counters:
     executions: int = 0
     queue_ns: int = 0
     compute_ns: int = 0
+    busy_ns: int = 0
 
     def since(self, before: "Counters") -> "Counters":
         return Counters(*(getattr(self, name) - getattr(before, name) for name in vars(self)))

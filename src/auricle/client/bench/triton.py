@@ -41,7 +41,7 @@ class Target:
         self._requests: list[bytes] = []
 
     def prepare(self, waveforms: Sequence[Waveform], sample_rate: int) -> None:
-        self._requests = [self._serialise(each, sample_rate) for each in waveforms]
+        self._requests = [self.serialise(each, sample_rate) for each in waveforms]
 
     async def __call__(self, index: int) -> str:
         try:
@@ -67,7 +67,8 @@ class Target:
         answer = await self._stub.ServerMetadata(service_pb2.ServerMetadataRequest())
         return f"{answer.name} {answer.version}"
 
-    def _serialise(self, waveform: Waveform, sample_rate: int) -> bytes:
+    def serialise(self, waveform: Waveform, sample_rate: int) -> bytes:
+        """The request for its text."""
         request = service_pb2.ModelInferRequest(model_name=self.model)
         request.parameters[wire.SAMPLE_RATE].int64_param = sample_rate
         for name, value in self._parameters.items():
@@ -88,13 +89,16 @@ async def connect(
     parameters: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Target]:
     """parameters: of every request, such as asr_decoding."""
-    tls = credentials.grpc_channel()
-    async with (
-        grpc.aio.secure_channel(url, tls, options=CHANNEL)
-        if tls
-        else grpc.aio.insecure_channel(url, options=CHANNEL)
-    ) as channel:
+    async with open_channel(url, credentials) as channel:
         yield Target(channel, url, model, credentials.key_for(url), parameters)
+
+
+def open_channel(url: str, credentials: Credentials) -> grpc.aio.Channel:
+    """A context that closes it."""
+    tls = credentials.grpc_channel()
+    if tls:
+        return grpc.aio.secure_channel(url, tls, options=CHANNEL)
+    return grpc.aio.insecure_channel(url, options=CHANNEL)
 
 
 async def count_run(
@@ -118,6 +122,10 @@ def _counters(statistics: service_pb2.ModelStatistics) -> Counters:
         executions=statistics.execution_count,
         queue_ns=spent.queue.ns,
         compute_ns=sum(each.ns for each in compute),
+        busy_ns=sum(
+            each.compute_input.ns + each.compute_infer.ns + each.compute_output.ns
+            for each in statistics.batch_stats
+        ),
     )
 
 

@@ -13,6 +13,9 @@ LENGTHS = frozenset(("OUT_LENS", "NUM_TOKENS"))  # [N]; the others have more axe
 
 
 def encoder_outputs(spec: PipelineSpec) -> tuple[str, ...]:
-    """What the searches of a model read of its encoder."""
+    """What the searches of a model read of its encoder; a window's length is always the same."""
+    outputs = OUTPUTS[spec.head]
+    if spec.streaming:
+        return (*(name for name in outputs if name != "OUT_LENS"), "NEW_STATE")
     peaks = ("CIF_PEAKS",) if spec.has_timestamps else ()
-    return OUTPUTS[spec.head] + peaks
+    return outputs + peaks

@@ -7,6 +7,7 @@ from auricle.serve.backend.onnx_runner import OnnxRunner
 from auricle.serve.pipeline import Pipeline
 from auricle.serve.runner import Runner
 from auricle.serve.spelling import parse_symbols
+from auricle.serve.streaming import StreamingPipeline
 from auricle.serve.tokens import TokenTable
 from auricle.spec import Choices, PipelineSpec
 
@@ -14,14 +15,34 @@ from auricle.spec import Choices, PipelineSpec
 def load_pipeline(folder: Path, choices: Choices) -> Pipeline:
     """What Triton would run of a version folder that holds its encoder, without Triton."""
     facts = spec.load(folder)
-    graphs = {role: folder / name for role, name in facts.graphs.items()}
-    return create_pipeline(facts, choices, folder, OnnxRunner(graphs, choices.threads))
+    return create_pipeline(facts, choices, folder, _create_runner(facts, choices, folder))
+
+
+def load_streaming_pipeline(folder: Path, choices: Choices) -> StreamingPipeline:
+    """Likewise, of a streaming model."""
+    facts = spec.load(folder)
+    return create_streaming_pipeline(facts, choices, folder, _create_runner(facts, choices, folder))
 
 
 def create_pipeline(
     facts: PipelineSpec, choices: Choices, folder: Path, runner: Runner
 ) -> Pipeline:
     """The pipeline over a Runner; of folder, the tokens are read."""
+    return Pipeline(facts, choices, runner, _read_tokens(facts, folder))
+
+
+def create_streaming_pipeline(
+    facts: PipelineSpec, choices: Choices, folder: Path, runner: Runner
+) -> StreamingPipeline:
+    """Likewise, of a streaming model."""
+    return StreamingPipeline(facts, choices, runner, _read_tokens(facts, folder))
+
+
+def _create_runner(facts: PipelineSpec, choices: Choices, folder: Path) -> OnnxRunner:
+    graphs = {role: folder / name for role, name in facts.graphs.items()}
+    return OnnxRunner(graphs, choices.threads)
+
+
+def _read_tokens(facts: PipelineSpec, folder: Path) -> TokenTable:
     symbols = parse_symbols((folder / facts.tokens).read_text(encoding="utf-8"))
-    tokens = TokenTable(symbols, facts.token_kind, facts.seconds_per_frame, facts.prompt)
-    return Pipeline(facts, choices, runner, tokens)
+    return TokenTable(symbols, facts.token_kind, facts.seconds_per_frame, facts.prompt)

@@ -1,4 +1,4 @@
-"""Counters of our own beside Triton's, on the same /metrics.
+"""Numbers of our own beside Triton's, on the same /metrics.
 
 An increment is a message to the server process and back, 15 to 40 us: too long for a batch to wait
 for several of them. So a batch adds to numbers in memory, and a thread sends these on.
@@ -25,7 +25,11 @@ FAMILIES = {
     "asr_audio_seconds_total": "Seconds of audio transcribed.",
     "asr_encoder_runs_total": "Runs of the encoder, each over one sub-batch.",
     "asr_padding_seconds_total": "Seconds of silence added to fill sub-batches.",
+    "asr_active_streams": "Streams that the model holds now.",
+    "asr_idle_streams_total": "Streams dropped because their callers fell silent.",
 }
+OF_STREAMS = ("asr_active_streams", "asr_idle_streams_total")
+GAUGES = frozenset(("asr_active_streams",))
 
 
 class Series(NamedTuple):
@@ -37,16 +41,17 @@ class Series(NamedTuple):
 
 ERRORS = "asr_request_errors_total"
 SERIES = [
-    *(Series(family) for family in FAMILIES if family != ERRORS),
+    *(Series(family) for family in FAMILIES if family not in (ERRORS, *OF_STREAMS)),
     *(Series(ERRORS, reason) for reason in REASONS),
 ]
 
 
 class Meter:
-    """The counters of one instance of a model; Triton adds up what the instances count."""
+    """The numbers of one instance of a model; Triton adds up what the instances count."""
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, *, of_streams: bool = False) -> None:
         self._labels = {"model": model}
+        self._series = [*SERIES, *(map(Series, OF_STREAMS) if of_streams else ())]
         self._families: list[pb_utils.MetricFamily] = []
         self._metrics: dict[Series, pb_utils.Metric] = {}
         self._pending: dict[Series, float] = {}
@@ -70,10 +75,9 @@ class Meter:
 
     def count(self, outcomes: Sequence[Outcome]) -> None:
         self.add(Series("asr_requests_total"), len(outcomes))
-        heard = [each for outcome in outcomes for each in outcome.utterances]
-        self.add(Series("asr_utterances_total"), len(heard))
-        self.add(Series("asr_audio_seconds_total"), sum(each.seconds for each in heard))
         for outcome in outcomes:
+            self.add(Series("asr_utterances_total"), outcome.num_heard)
+            self.add(Series("asr_audio_seconds_total"), outcome.heard_seconds)
             if outcome.error:
                 self.add(Series(ERRORS, reason_of(outcome.error)), 1)
 
@@ -87,14 +91,10 @@ class Meter:
         self._families.clear()
 
     def _register(self) -> None:
-        families = {
-            name: pb_utils.MetricFamily(
-                name=name, description=text, kind=pb_utils.MetricFamily.COUNTER
-            )
-            for name, text in FAMILIES.items()
-        }
+        names = dict.fromkeys(series.family for series in self._series)
+        families = {name: _create_family(name) for name in names}
         self._families = list(families.values())
-        for series in SERIES:
+        for series in self._series:
             labels = {"reason": series.reason} if series.reason else {}
             metric = families[series.family].Metric(labels={**self._labels, **labels})
             self._metrics[series] = metric
@@ -114,6 +114,12 @@ class Meter:
         return taken
 
 
+def _create_family(name: str) -> pb_utils.MetricFamily:
+    family = pb_utils.MetricFamily
+    kind = family.GAUGE if name in GAUGES else family.COUNTER
+    return family(name=name, description=FAMILIES[name], kind=kind)
+
+
 class MeteredRunner:
     """A Runner that counts the encoder's runs and their padding."""
 
@@ -125,7 +131,12 @@ class MeteredRunner:
     def run(self, graph: str, batches: Sequence[Tensors]) -> list[Tensors]:
         outputs = self.runner.run(graph, batches)
         if graph == "encoder":
-            padding = sum(batch["WAV"].size - int(batch["WAV_LENS"].sum()) for batch in batches)
+            padding = sum(map(_count_padding, batches))
             self.meter.add(Series("asr_encoder_runs_total"), len(batches))
             self.meter.add(Series("asr_padding_seconds_total"), padding / self.sample_rate)
         return outputs
+
+
+def _count_padding(batch: Tensors) -> int:
+    """Samples of silence behind the shorter rows; the windows of streams are all as long."""
+    return batch["WAV"].size - int(batch["WAV_LENS"].sum()) if "WAV" in batch else 0

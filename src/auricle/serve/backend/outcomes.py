@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from auricle.errors import AuricleError, BusyError, InvalidRequestError
+from auricle.serve.stream import Partial
 from auricle.serve.tokens import Transcript
 
 Unfit = Literal[
     "amplitude",
     "decoding",
     "empty",
+    "endpoint",
     "hotwords",
     "language",
     "lengths",
     "missing_input",
     "sample_rate",
+    "stream",
     "text_norm",
     "too_long",
     "unknown_parameter",
@@ -66,3 +69,37 @@ class Outcome:
     audio_seconds: Sequence[float] | None = None
     batch: int = 0
     compute_s: float = 0.0
+
+    @property
+    def texts(self) -> list[str]:
+        return [each.transcript.text for each in self.utterances]
+
+    @property
+    def num_heard(self) -> int:
+        """Utterances that are now transcribed."""
+        return len(self.utterances)
+
+    @property
+    def heard_seconds(self) -> float:
+        return sum(each.seconds for each in self.utterances)
+
+
+@dataclass(frozen=True)
+class StreamOutcome(Outcome):
+    """What became of one chunk of a stream; partial: None where there is an error."""
+
+    stream_id: int | str = ""
+    partial: Partial | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        return [self.partial.delta] if self.partial else []
+
+    @property
+    def num_heard(self) -> int:
+        segments = self.partial.segments if self.partial else ()
+        return sum(bool(each.is_final and each.hypothesis.ids) for each in segments)
+
+    @property
+    def heard_seconds(self) -> float:
+        return sum(self.audio_seconds or ()) if self.partial else 0.0

@@ -39,24 +39,14 @@ class Menu:
 
         parameters: all of the request's; those that do not begin with asr_ are other people's.
         """
-        self._check_names(parameters)
-        self._check_sample_rate(parameters.get(wire.SAMPLE_RATE))
+        check_names(parameters, KNOWN)
+        check_sample_rate(parameters.get(wire.SAMPLE_RATE), self.spec.sample_rate)
         return DecodingOptions(
             self._read_decoding(parameters.get(wire.ASR_DECODING)),
             self._read_language(parameters.get(wire.ASR_LANGUAGE)),
             self._read_text_norm(parameters.get(wire.ASR_TEXT_NORM)),
             self._read_hotwords(parameters.get(wire.ASR_HOTWORDS)),
         )
-
-    def _check_names(self, parameters: Mapping[str, Value]) -> None:
-        unknown = sorted({name for name in parameters if name.startswith("asr_")} - set(KNOWN))
-        if unknown:
-            names = ", ".join(map(quote, unknown[:MAX_NAMES]))
-            more = f" and {len(unknown) - MAX_NAMES} more" if len(unknown) > MAX_NAMES else ""
-            raise UnfitRequestError(
-                "unknown_parameter",
-                f"unknown request parameters [{names}]{more}; this model knows {', '.join(KNOWN)}",
-            )
 
     def _read_language(self, asked: Value) -> int | None:
         known = self.spec.prompt.languages if self.spec.prompt else {}
@@ -65,16 +55,6 @@ class Menu:
     def _read_text_norm(self, asked: Value) -> int | None:
         known = self.spec.prompt.text_norms if self.spec.prompt else {}
         return self.defaults.text_norm if asked is None else _number("text_norm", asked, known)
-
-    def _check_sample_rate(self, asked: Value) -> None:
-        wanted = self.spec.sample_rate
-        rate = wanted if asked is None else asked
-        if str(rate).removesuffix(".0") != str(wanted):  # a number of any type, or its text
-            raise UnfitRequestError(
-                "sample_rate",
-                f"{wire.SAMPLE_RATE} is {quote(rate)} Hz, but this model needs {wanted} Hz; "
-                "resample before sending: the server never does",
-            )
 
     def _read_decoding(self, asked: Value) -> Decoding:
         known = DECODINGS[self.spec.head]
@@ -106,6 +86,29 @@ class Menu:
             return tuple(map(self._hotwords.encode, words))
         except InvalidRequestError as error:
             raise UnfitRequestError("hotwords", f"{wire.ASR_HOTWORDS}: {error}") from error
+
+
+def check_names(parameters: Mapping[str, Value], known: Sequence[str]) -> None:
+    """UnfitRequestError for a parameter of ours that is not known."""
+    unknown = sorted({name for name in parameters if name.startswith("asr_")} - set(known))
+    if unknown:
+        names = ", ".join(map(quote, unknown[:MAX_NAMES]))
+        more = f" and {len(unknown) - MAX_NAMES} more" if len(unknown) > MAX_NAMES else ""
+        raise UnfitRequestError(
+            "unknown_parameter",
+            f"unknown request parameters [{names}]{more}; this model knows {', '.join(known)}",
+        )
+
+
+def check_sample_rate(asked: Value, wanted: int) -> None:
+    """UnfitRequestError if the rate, a number of any type or its text, is not the model's."""
+    rate = wanted if asked is None else asked
+    if str(rate).removesuffix(".0") != str(wanted):
+        raise UnfitRequestError(
+            "sample_rate",
+            f"{wire.SAMPLE_RATE} is {quote(rate)} Hz, but this model needs {wanted} Hz; "
+            "resample before sending: the server never does",
+        )
 
 
 def _number(kind: Unfit, asked: Value, known: Mapping[str, int]) -> int:

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from auricle import spec
 from auricle.errors import RepositoryError
-from auricle.serve.backend.outcomes import Outcome, reason_of
+from auricle.serve.backend.outcomes import Outcome, StreamOutcome, reason_of
 
 Mode = Literal["0", "1", "text"]
 STDOUT = 1
@@ -34,7 +34,8 @@ class RequestLog:
     ) -> dict[str, str | int | float | list[str] | None]:
         now, error = datetime.now(timezone.utc), outcome.error
         seconds = outcome.audio_seconds
-        texts = [each.transcript.text for each in outcome.utterances]
+        texts = outcome.texts
+        stream = {"stream": outcome.stream_id} if isinstance(outcome, StreamOutcome) else {}
         return {
             "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "model": self.model,
@@ -47,6 +48,7 @@ class RequestLog:
             "compute_ms": round(outcome.compute_s * 1000, 3),
             "characters": sum(map(len, texts)),
             "error": str(error)[:MAX_CHARS] if error else None,
+            **stream,
             **({"text": texts} if self.text else {}),
         }
 

@@ -24,12 +24,13 @@ class Limits:
     """sample_rate in Hz.
 
     chosen_seconds: of audio in one utterance, as config.pbtxt says.  graph_seconds: what the graph
-    can take at all, or None.
+    can take at all, or None.  remedy: what to do with more.
     """
 
     sample_rate: int
     chosen_seconds: float
     graph_seconds: float | None = None
+    remedy: str = "cut it at pauses"
 
     @property
     def max_seconds(self) -> float:
@@ -56,16 +57,32 @@ def unpack(request: pb_utils.InferenceRequest, limits: Limits, menu: Menu) -> As
 
     UnfitRequestError if one of them cannot be served, CancelledRequestError if nobody waits.
     """
+    check_waited_for(request)
+    rows = read_rows(request)
+    options = _options(request, read_parameters(request), len(rows), menu)
+    waveforms = [_cut(row, length, limits) for row, length in rows]
+    return Asked(waveforms, options)
+
+
+def check_waited_for(request: pb_utils.InferenceRequest) -> None:
+    """CancelledRequestError if nobody waits."""
     if request.is_cancelled():
         raise CancelledRequestError("cancelled by the client")
-    parameters = json.loads(request.parameters() or "{}")
+
+
+def read_parameters(request: pb_utils.InferenceRequest) -> dict[str, Value]:
+    """All of the request's, also those that are not ours."""
+    parameters: dict[str, Value] = json.loads(request.parameters() or "{}")
+    return parameters
+
+
+def read_rows(request: pb_utils.InferenceRequest) -> list[tuple[Waveform, int]]:
+    """The rows of WAV, and how many samples of each count."""
     wav = _input(request, wire.WAV.name)
     if wav is None:
         raise UnfitRequestError("missing_input", "the request has no input WAV")
     lens = _column(request, wire.WAV_LENS, len(wav)) or [wav.shape[1]] * len(wav)
-    options = _options(request, parameters, len(wav), menu)
-    waveforms = [_cut(row, length, limits) for row, length in zip(wav, lens, strict=True)]
-    return Asked(waveforms, options)
+    return list(zip(wav, lens, strict=True))
 
 
 def id_of(request: pb_utils.InferenceRequest) -> str:
@@ -108,20 +125,25 @@ def _options(
 
 
 def _cut(row: Waveform, length: int, limits: Limits) -> Waveform:
-    if not 0 <= length <= len(row):
-        raise UnfitRequestError("lengths", f"WAV_LENS is {length}, but WAV has {len(row)} samples")
     if length == 0:
         raise UnfitRequestError("empty", "the audio is empty: 0 samples")
+    return cut(row, length, limits)
+
+
+def cut(row: Waveform, length: int, limits: Limits) -> Waveform:
+    """The samples that count, which may be none; UnfitRequestError if they cannot be served."""
+    if not 0 <= length <= len(row):
+        raise UnfitRequestError("lengths", f"WAV_LENS is {length}, but WAV has {len(row)} samples")
     seconds = length / limits.sample_rate
     if seconds > limits.max_seconds:
         raise UnfitRequestError(
             "too_long",
             f"the audio is {seconds:.1f} s ({length} samples), but this model takes at most "
-            f"{limits.max_seconds:g} s ({limits.reason}); cut it at pauses",
+            f"{limits.max_seconds:g} s ({limits.reason}); {limits.remedy}",
         )
     samples = row[:length]
     # One pass: NaN fails the comparison, infinity exceeds it.
-    peak = max(-float(samples.min()), float(samples.max()))
+    peak = max(-float(samples.min(initial=0)), float(samples.max(initial=0)))
     if not peak <= wire.MAX_ABS_SAMPLE:
         raise UnfitRequestError("amplitude", _amplitude_error(peak))
     return samples

@@ -1,5 +1,6 @@
 """What every search returns."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 
@@ -20,3 +21,13 @@ class Hypothesis:
     log_probs: list[float] | None = field(default_factory=list)
     ends: list[float] | None = None
     score: float | None = None
+
+    def moved(self, frames: float) -> "Hypothesis":
+        """The same, so many frames later."""
+        return dataclasses.replace(
+            self, frames=_moved(self.frames, frames), ends=_moved(self.ends, frames)
+        )
+
+
+def _moved(times: list[float] | None, frames: float) -> list[float] | None:
+    return None if times is None else [frames + time for time in times]

@@ -43,6 +43,12 @@ class _Emissions:
     log_probs: Floats
 
 
+@dataclass(frozen=True)
+class _Networks:
+    decoder: Decoder
+    joiner: Joiner
+
+
 def greedy_search(
     encoder_out: Floats, lens: NDArray[np.int32], decoder: Decoder, joiner: Joiner, options: Options
 ) -> list[Hypothesis]:
@@ -50,14 +56,39 @@ def greedy_search(
 
     encoder_out: float32 [N, T, J].  lens: int32 [N], valid frames.
     """
-    contexts = _initial_contexts(len(lens), options)
-    decoder_out = decoder(contexts)  # [N, J]
+    contexts = initial_contexts(len(lens), options)
+    return _search(encoder_out, lens, contexts, _Networks(decoder, joiner), options)
+
+
+def continue_search(
+    encoder_out: Floats, contexts: Ints, decoder: Decoder, joiner: Joiner, options: Options
+) -> tuple[list[Hypothesis], Ints]:
+    """The same over the next frames of streams, all of them valid.
+
+    encoder_out: float32 [N, T, J].  contexts: int64 [N, context_size], the last tokens of each
+    stream.  Returns what these frames add, dated from their first, and the contexts behind them.
+    """
+    contexts = contexts.copy()
+    lens = np.full(len(contexts), encoder_out.shape[1], np.int32)
+    found = _search(encoder_out, lens, contexts, _Networks(decoder, joiner), options)
+    return found, contexts
+
+
+def _search(
+    encoder_out: Floats,
+    lens: NDArray[np.int32],
+    contexts: Ints,
+    networks: _Networks,
+    options: Options,
+) -> list[Hypothesis]:
+    """Leaves in contexts what stands behind the last frame."""
+    decoder_out = networks.decoder(contexts)  # [N, J]
     next_frame = np.zeros(len(lens), dtype=np.int64)
     window = np.arange(options.lookahead)
     emissions: list[_Emissions] = []
     while (active := np.flatnonzero(next_frame < lens)).size:
         frames = next_frame[active, None] + window  # [A, W]
-        logits = _score(encoder_out, decoder_out, active, frames, joiner)  # [A, W, V]
+        logits = _score(encoder_out, decoder_out, active, frames, networks.joiner)  # [A, W, V]
         best = logits.argmax(axis=2)
         emits = _is_token(best, options) & (frames < lens[active, None])
         found = np.flatnonzero(emits.any(axis=1))
@@ -70,11 +101,11 @@ def greedy_search(
         log_probs = _max_log_prob(logits[found, first])
         emissions.append(_Emissions(rows, frames[found, first], tokens, log_probs))
         contexts[rows] = np.concatenate([contexts[rows, 1:], tokens[:, None]], axis=1)
-        decoder_out[rows] = decoder(contexts[rows])
+        decoder_out[rows] = networks.decoder(contexts[rows])
     return _collect(emissions, len(lens))
 
 
-def _initial_contexts(num_rows: int, options: Options) -> Ints:
+def initial_contexts(num_rows: int, options: Options) -> Ints:
     """[-1, ..., -1, blank]: -1 embeds as zeros; what icefall's PyTorch search starts from."""
     contexts = np.full((num_rows, options.context_size), -1, dtype=np.int64)
     contexts[:, -1] = options.blank_id

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auricle.cli import EXIT_FAILED, Parameters, TlsCa, TlsCert, TlsKey, split_parameters
+from auricle.cli.bench.streaming import measure as measure_streams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +74,26 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     ] = None,
     server_pid: Annotated[int | None, typer.Option(help="Whose time and memory to watch.")] = None,
     json: Annotated[Path | None, typer.Option(help="Keep every run raw in this file.")] = None,
+    streaming: Annotated[
+        bool, typer.Option("--streaming", help="Real-time streams, to a streaming model.")
+    ] = False,
+    chunk_ms: Annotated[
+        float, typer.Option(min=10, help="Of audio in each request of a stream.")
+    ] = 640.0,
+    streams: Annotated[
+        str, typer.Option(help="Levels of so many streams: 1,16. Without: find the most.")
+    ] = "",
+    level_seconds: Annotated[
+        float, typer.Option(min=1, help="Of each level; utterances that have begun are ended.")
+    ] = 20.0,
+    together: Annotated[
+        bool, typer.Option("--together", help="All streams' chunks come at the same moments.")
+    ] = False,
     make_checkpoint: Annotated[
-        Path | None, typer.Option(help="Only write a 30 M random transducer to this folder.")
+        Path | None,
+        typer.Option(
+            help="Only write a 30 M random transducer to this folder, for streams with --streaming."
+        ),
     ] = None,
 ) -> None:
     """Measure a running server with real audio; every transcript is checked."""
@@ -82,18 +101,28 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     from auricle.client.bench import machine, workload
     from auricle.client.bench.experiment import Plan
     from auricle.client.bench.report import markdown
+    from auricle.client.bench.streaming.experiment import StreamPlan
 
     waveforms = _read_audio(files or [], wavscp, sample_rate)
     if make_checkpoint:
-        _make_checkpoint(make_checkpoint, list(waveforms.values()), sample_rate, seed)
+        features = _features(list(waveforms.values())[:CALIBRATION_UTTERANCES], sample_rate)
+        _make_checkpoint(make_checkpoint, features, seed, streaming=streaming)
         return
     if seconds:
         waveforms = workload.mix(waveforms, _parse_mix(seconds, mixes, seed), sample_rate)
     pid = server_pid or machine.find_server(url)
-    loads = _parse_loads(concurrency, rate)
-    plan = Plan(waveforms, sample_rate, loads, requests, repeat, seed, pid)
     credentials = Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
     asked = Asked(url, model_name, credentials, split_parameters(parameter))
+    if streaming:
+        levels = _parse_levels(streams)
+        stream_plan = StreamPlan(
+            waveforms, sample_rate, chunk_ms, level_seconds, levels,
+            repeats=repeat, is_together=together, seed=seed, server_pid=pid,
+        )  # fmt: skip
+        measure_streams(asked, stream_plan, trans, json)
+        return
+    loads = _parse_loads(concurrency, rate)
+    plan = Plan(waveforms, sample_rate, loads, requests, repeat, seed, pid)
     record = asyncio.run(_measure(asked, plan, Wanted(checkpoint, trans)))
     typer.echo(markdown(each.summary for each in record.measured))
     if json:
@@ -160,6 +189,16 @@ def _parse_loads(concurrency: str, rate: str) -> list["Load"]:
     return [Load(concurrency=number) for number in callers] + [Load(rate=one) for one in rates]
 
 
+def _parse_levels(streams: str) -> list[int]:
+    try:
+        levels = [int(number) for number in streams.split(",") if number]
+    except ValueError as error:
+        raise typer.BadParameter(f"--streams is a list of numbers: {error}") from None
+    if not all(number > 0 for number in levels):
+        raise typer.BadParameter("--streams is a list of numbers above 0")
+    return levels
+
+
 def _gauge(checkpoint: Path, plan: "Plan") -> "Gauge":
     from auricle.build.checkpoint.files import choose_graph, list_files
     from auricle.build.export.ceiling import Gauge
@@ -173,12 +212,11 @@ def _gauge(checkpoint: Path, plan: "Plan") -> "Gauge":
 
 
 def _make_checkpoint(
-    folder: Path, waveforms: Sequence["Waveform"], sample_rate: int, seed: int
+    folder: Path, features: list["NDArray[np.float32]"], seed: int, *, streaming: bool
 ) -> None:
     from auricle.build import random_checkpoint
 
-    features = _features(waveforms[:CALIBRATION_UTTERANCES], sample_rate)
-    random_checkpoint.write(folder, features, seed=seed)
+    random_checkpoint.write(folder, features, seed=seed, streaming=streaming)
     typer.echo(f"wrote a transducer of random weights to {folder}")
 
 

@@ -1,0 +1,75 @@
+"""A published streaming encoder -> the encoder that is served, checked and measured."""
+
+from auricle.build.export.adapt import Recipe
+from auricle.build.export.built_encoder import Encoder
+from auricle.build.export.graph import Graph
+from auricle.build.export.reference import Waveform
+from auricle.build.export.states import StreamPorts, read_ports
+from auricle.build.export.streaming import Layout, adapt_streaming
+from auricle.build.export.streaming_original import Original, count_frames
+from auricle.build.export.streaming_parity import StreamingEncoders, check_streaming_parity
+from auricle.errors import CheckpointError
+
+# Feature frames under one output frame less the hop's, by the frames of a hop: WeNet's conv2d2,
+# conv2d, conv2d6 and conv2d8, whose exports do not state the hop.
+OVERHANGS = {2: 3, 4: 3, 6: 5, 8: 7}
+
+
+def build_streaming_encoder(graph: Graph, recipe: Recipe, waveforms: list[Waveform]) -> Encoder:
+    """ParityError if the packed graph does not reproduce the original on a stream of the audio."""
+    ports = read_ports(graph)
+    original = Original(graph, ports)
+    layout = measure_layout(graph, ports, recipe, count_frames(ports, original.probe()))
+    model = adapt_streaming(graph, ports, recipe, layout)
+    sample_rate = recipe.frontend.sample_rate
+    limit = original.count_windows()
+    del original  # one session at a time: a large encoder's weights fill gigabytes
+    encoders = StreamingEncoders(graph, ports, model, recipe, layout)
+    parity = check_streaming_parity(encoders, waveforms)
+    longest = limit and limit * layout.hop / sample_rate
+    says = "no end to a stream" if longest is None else f"positions for {longest:.2f} s"
+    seconds_per_frame = round(layout.hop / sample_rate / layout.num_frames, 6)
+    return Encoder(
+        model,
+        sample_rate,
+        seconds_per_frame,
+        longest,
+        ports.describe(graph),
+        (
+            layout.describe(sample_rate),
+            *parity.report(),
+            f"frames    {seconds_per_frame * 1000:g} ms each; the graph has {says}",
+        ),
+        layout,
+    )
+
+
+def measure_layout(graph: Graph, ports: StreamPorts, recipe: Recipe, num_frames: int) -> Layout:
+    """num_frames: of the output."""
+    fbank = recipe.frontend.fbank
+    return Layout(
+        window=fbank.num_samples(ports.window),
+        hop=_hop_frames(graph, ports, num_frames) * fbank.frame_shift,
+        reflected=fbank.left_edge,
+        state_size=ports.size,
+        num_frames=num_frames,
+    )
+
+
+def _hop_frames(graph: Graph, ports: StreamPorts, num_frames: int) -> int:
+    """Feature frames from one window to the next: icefall states them, WeNet's window tells."""
+    stated = graph.metadata.get("decode_chunk_len")
+    if stated is not None:
+        if not stated.isdecimal() or not 0 < int(stated) <= ports.window:
+            raise CheckpointError(
+                f"{graph.path.name} has decode_chunk_len={stated!r}, expected 1 to "
+                f"{ports.window}, the frames of its window"
+            )
+        return int(stated)
+    for rate, overhang in OVERHANGS.items():
+        if rate * num_frames + overhang == ports.window:
+            return rate * num_frames
+    raise CheckpointError(
+        f"{graph.path.name} makes {num_frames} frames of {ports.window}, which tells no hop from "
+        f"one window to the next, and has no decode_chunk_len; seen:\n{graph.describe()}"
+    )

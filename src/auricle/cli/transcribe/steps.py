@@ -1,0 +1,81 @@
+"""What auricle transcribe and auricle stream have in common: what is said, done and judged."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from auricle.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE
+from auricle.errors import ManifestError, UnreachableError
+
+if TYPE_CHECKING:
+    from auricle.client.corpus import Outcome
+    from auricle.client.manifests import Utterance
+    from auricle.client.session import Job, Run
+    from auricle.client.verdict import Rules
+
+
+def find_utterances(
+    named: list[str], wavscp: Path | None, data_dir: Path | None, allow_pipes: bool
+) -> "list[Utterance]":
+    from auricle.client.manifests import find_audio, read_wav_scp
+
+    if bool(named) == bool(wavscp):
+        raise typer.BadParameter("give files, folders, globs or -, or else a --wavscp")
+    if wavscp:
+        return read_wav_scp(wavscp, folder=data_dir, allow_pipes=allow_pipes)
+    return find_audio(named)
+
+
+def read_references(trans: Path, utterances: "Sequence[Utterance]") -> dict[str, str]:
+    """Transcripts without audio and audio without a transcript are counted and told."""
+    from auricle.client.manifests import read_text
+
+    texts, ids = read_text(trans), {utterance.id for utterance in utterances}
+    if not texts.keys() & ids:
+        raise ManifestError(f"{trans} has no transcript of any of the {len(ids)} utterances")
+    for what, odd in (
+        ("transcripts without audio", texts.keys() - ids),
+        ("utterances without a transcript", ids - texts.keys()),
+    ):
+        if odd:
+            say(f"{len(odd)} {what}, left out of the score, such as {min(odd)!r}")
+    return {name: text for name, text in texts.items() if name in ids}
+
+
+def carry_out(job: "Job", run: "Run", tell: "Callable[[Outcome], None]") -> int:
+    """Transcribe everything; 0, or the exit code of what cut it short."""
+    from auricle.client import session
+
+    async def until_stopped() -> None:
+        task = asyncio.current_task()
+        assert task, "it runs in an event loop"
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        await session.carry_out(job, run, tell)
+
+    try:
+        asyncio.run(until_stopped())
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say("interrupted; what was transcribed is kept")
+        return EXIT_INTERRUPTED
+    except UnreachableError as error:
+        say(f"auricle: {error}")
+        return EXIT_UNREACHABLE
+    return 0
+
+
+def judge(run: "Run", references: dict[str, str], rules: "Rules") -> int:
+    """Report; 0, or the exit code of what is not good enough."""
+    from auricle.client import verdict
+
+    judged = verdict.judge(run, references, rules)
+    if judged.report:
+        say(judged.report)
+    return 0 if judged.is_good else EXIT_FAILED
+
+
+def say(words: str) -> None:
+    typer.echo(words, err=True)

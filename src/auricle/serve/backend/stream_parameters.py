@@ -1,0 +1,81 @@
+"""What a chunk of a stream asks for beside its samples, or a sentence that says why not."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from auricle import wire
+from auricle.serve.backend.outcomes import UnfitRequestError
+from auricle.serve.backend.parameters import Value, check_names, check_sample_rate
+from auricle.serve.decode.endpoint import NEVER, Rules
+
+KNOWN = (wire.SAMPLE_RATE, wire.ASR_ENDPOINT, wire.ASR_FINALIZE)
+YES, NO = (
+    frozenset(("true", "1", "1.0", "yes", "on")),
+    frozenset(("false", "0", "0.0", "no", "off")),
+)
+RULES = tuple(field.name for field in dataclasses.fields(Rules))
+
+
+@dataclass(frozen=True)
+class ChunkOptions:
+    """rules: by which the stream's segments end from now on; None leaves them as they are."""
+
+    finalizes: bool
+    rules: Rules | None
+
+
+@dataclass(frozen=True)
+class StreamMenu:
+    """What a model's streams can be asked for.
+
+    rules: those of config.pbtxt, which a caller gets that only says yes.
+    """
+
+    sample_rate: int
+    rules: Rules
+
+    def read(self, parameters: Mapping[str, Value]) -> ChunkOptions:
+        """parameters: all of the request's; those that do not begin with asr_ are others'."""
+        check_names(parameters, KNOWN)
+        check_sample_rate(parameters.get(wire.SAMPLE_RATE), self.sample_rate)
+        finalizes = _read_bool(parameters.get(wire.ASR_FINALIZE))
+        if finalizes is None:
+            asked = parameters[wire.ASR_FINALIZE]
+            raise UnfitRequestError(
+                "endpoint", f"{wire.ASR_FINALIZE} is {asked!r}; give true or false"
+            )
+        return ChunkOptions(finalizes, self._read_rules(parameters.get(wire.ASR_ENDPOINT)))
+
+    def _read_rules(self, asked: Value) -> Rules | None:
+        if asked is None:
+            return None
+        wanted = _read_bool(asked)
+        if wanted is not None:
+            return self.rules if wanted else NEVER
+        seconds = _read_seconds(asked)
+        if seconds is None:
+            raise UnfitRequestError(
+                "endpoint",
+                f"{wire.ASR_ENDPOINT} is {asked!r}; give true, false, or a JSON object with "
+                f"seconds above 0 for some of {', '.join(RULES)}",
+            )
+        return dataclasses.replace(self.rules, **seconds)
+
+
+def _read_bool(asked: Value) -> bool | None:
+    """False where nothing is asked, None where it is neither."""
+    text = "false" if asked is None else str(asked).casefold()
+    return True if text in YES else False if text in NO else None
+
+
+def _read_seconds(asked: Value) -> dict[str, float] | None:
+    try:
+        seconds: object = json.loads(str(asked))
+    except ValueError:
+        return None
+    if not isinstance(seconds, dict) or not seconds.keys() <= set(RULES):
+        return None
+    fits = all(type(value) in (int, float) and value > 0 for value in seconds.values())
+    return {name: float(value) for name, value in seconds.items()} if fits else None

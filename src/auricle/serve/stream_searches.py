@@ -1,0 +1,119 @@
+"""How the outputs of a streaming encoder continue the hypotheses of many streams at once."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from auricle.errors import RepositoryError
+from auricle.serve.decode import ctc, transducer
+from auricle.serve.decode.hypothesis import Hypothesis
+from auricle.serve.planning import stack
+from auricle.serve.runner import Runner, Tensors
+from auricle.serve.searches import create_networks, create_searches
+from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
+
+Memory = tuple[int, ...]  # what a search must know of a stream's frames so far
+
+
+MAX_SECONDS = 60.0  # of a segment: what a stream keeps, and describes in each answer, is bounded
+MAX_SECONDS_TWICE = 30.0  # of one that is searched again when it ends, at once and whole
+
+
+def _never(_memory: Memory) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class StreamSearch:
+    """start: the memory before a stream's first frame.
+
+    advance: the outputs of a window and the memories of N streams -> what the window adds to each,
+        dated from its first frame, and the memories behind it.
+    max_seconds: of a segment.
+    is_amid_token: whether a segment that ended behind this memory would cut a token in two.
+    finish: the outputs of some segments that end, each [1, T, ...] with OUT_LENS -> their
+        hypotheses, dated from the first frame; None where what advance found is the last word.
+    reads: the outputs that it reads.
+    """
+
+    start: Memory
+    advance: Callable[[Tensors, Sequence[Memory]], tuple[list[Hypothesis], list[Memory]]]
+    max_seconds: float = MAX_SECONDS
+    is_amid_token: Callable[[Memory], bool] = _never
+    finish: Callable[[Sequence[Tensors]], list[Hypothesis]] | None = None
+    reads: tuple[str, ...] = ()
+
+
+def create_stream_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
+    """RepositoryError if choices ask for a decoding that the model has not."""
+    check_fit(spec, choices)
+    known = [decoding for head, decoding in STREAM_SEARCHES if head == spec.head]
+    if choices.decoding not in known:
+        raise RepositoryError(
+            f"parameter decoding is {choices.decoding!r}, but this {spec.family} model decodes "
+            f"streams by {', '.join(known) or 'nothing'}"
+        )
+    return STREAM_SEARCHES[spec.head, choices.decoding](spec, choices, runner)
+
+
+def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
+    options = transducer.Options(spec.context_size, spec.blank_id, spec.unk_id, choices.lookahead)
+    networks = create_networks(runner)
+
+    def advance(
+        outputs: Tensors, memories: Sequence[Memory]
+    ) -> tuple[list[Hypothesis], list[Memory]]:
+        contexts = np.array(memories, np.int64)
+        encoder_out = outputs["ENCODER_OUT"]
+        found, contexts = transducer.continue_search(encoder_out, contexts, *networks, options)  # type: ignore[arg-type]
+        return found, [tuple(context) for context in contexts.tolist()]
+
+    start = transducer.initial_contexts(1, options)[0].tolist()
+    return StreamSearch(tuple(start), advance)
+
+
+def _ctc_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> StreamSearch:
+    def advance(
+        outputs: Tensors, memories: Sequence[Memory]
+    ) -> tuple[list[Hypothesis], list[Memory]]:
+        ids, log_probs = outputs["TOPK_IDS"][..., 0], outputs["TOPK_LOG_PROBS"][..., 0]
+        before = np.array([label for (label,) in memories], np.int32)
+        found, last = ctc.continue_search(ids, log_probs, before, spec.blank_id)  # type: ignore[arg-type]
+        return found, [(label,) for label in last.tolist()]
+
+    return StreamSearch((ctc.NO_LABEL,), advance)
+
+
+def _searched_twice(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
+    """The best path at once, and the search that was chosen when a segment ends."""
+    search = create_searches(spec, choices, runner)[choices.decoding]
+
+    def finish(segments: Sequence[Tensors]) -> list[Hypothesis]:
+        return search(stack(segments))
+
+    def is_amid_token(memory: Memory) -> bool:
+        return memory[0] not in (spec.blank_id, ctc.NO_LABEL)
+
+    reads: tuple[str, ...] = ("TOPK_IDS", "TOPK_LOG_PROBS", "BLANK_LOG_PROBS")
+    if choices.decoding == "attention_rescoring":
+        reads += ("ENCODER_OUT",)
+    return dataclasses.replace(
+        _ctc_search(spec, choices, runner),
+        max_seconds=MAX_SECONDS_TWICE,
+        is_amid_token=is_amid_token,
+        finish=finish,
+        reads=reads,
+    )
+
+
+Create = Callable[[PipelineSpec, Choices, Runner], StreamSearch]
+STREAM_SEARCHES: dict[tuple[Head, Decoding], Create] = {
+    ("transducer", "greedy_search"): _transducer_search,
+    ("ctc", "greedy_search"): _ctc_search,
+    ("ctc", "prefix_beam_search"): _searched_twice,
+    ("ctc_attention", "greedy_search"): _ctc_search,
+    ("ctc_attention", "prefix_beam_search"): _searched_twice,
+    ("ctc_attention", "attention_rescoring"): _searched_twice,
+}
