@@ -73,6 +73,7 @@ def test_an_execution_counts_once_for_all_its_chunks(summary: StreamSummary) -> 
 def test_processor_time_is_counted_in_cores(summary: StreamSummary) -> None:
     assert summary.client_cores == pytest.approx(0.05)
     assert summary.server_cores == 1.0
+    assert summary.cpu_ms == pytest.approx(10_000 / 6)
 
 
 def test_the_largest_is_below_the_first_that_breaks(summary: StreamSummary) -> None:

@@ -31,7 +31,8 @@ class StreamSummary:
     failed: streams that ended by an error or with another text than alone.
     chunk_ms: of all chunks that were due while all streams ran.  final_ms, first_text_ms: of each
     utterance, from its last sample to its final text, and from its first to the first text.
-    step_ms: processor-bound time of the model for each chunk: executions' time over requests.
+    step_ms: wall time of the model's executions for each chunk.  cpu_ms: the server's processor
+    time for each, which instances that wait for a core do not swell.
     is_sustained: nothing failed, and the 95th percentile of chunk_ms is under one chunk.
     """
 
@@ -45,6 +46,7 @@ class StreamSummary:
     first_text_ms: dict[str, float]
     batch: float | None
     step_ms: float | None
+    cpu_ms: float | None
     client_cores: float
     server_cores: float | None
     is_sustained: bool
@@ -77,10 +79,18 @@ def summarise(run: LevelRun, truth: Truth, model: str | None = None) -> StreamSu
         ),
         batch=counted.inferences / counted.executions if counted.executions else None,
         step_ms=counted.busy_ns / counted.requests / 1e6 if counted.requests else None,
+        cpu_ms=_cpu_ms(run),
         client_cores=run.client_cpu_s / run.wall_s,
         server_cores=_cores(run.server),
         is_sustained=not failed and chunk_ms.get("p95", 0.0) < 1e3 * run.level.chunk_s,
     )
+
+
+def _cpu_ms(run: LevelRun) -> float | None:
+    answered = sum(len(one.latencies_s) for one in run.heard)
+    if len(run.server) < 2 or not answered:
+        return None
+    return 1e3 * (run.server[-1].cpu_s - run.server[0].cpu_s) / answered
 
 
 def is_sustained(summaries: Sequence[StreamSummary]) -> bool:
@@ -116,7 +126,7 @@ def conclude(summaries: Sequence[StreamSummary], chunk_ms: float, cores: int) ->
 
 HEADER = (
     "streams", "utterances", "failed", "chunks", "chunk p50 ms", "p90", "p95", "p99",
-    "final p50 ms", "p95", "first text p50 ms", "batch", "ms a chunk", "client cores",
+    "final p50 ms", "p95", "first text p50 ms", "batch", "ms a chunk", "cpu ms", "client cores",
     "server cores", "sustained",
 )  # fmt: skip
 
@@ -137,6 +147,7 @@ def _row(one: StreamSummary) -> list[str]:
         _show(one.first_text_ms.get("p50"), ".0f"),
         _show(one.batch, ".1f"),
         _show(one.step_ms, ".2f"),
+        _show(one.cpu_ms, ".2f"),
         _show(one.client_cores, ".2f"),
         _show(one.server_cores, ".2f"),
         "yes" if one.is_sustained else "no",
