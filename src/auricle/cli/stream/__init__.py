@@ -59,16 +59,14 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     """Stream audio to a running server: text as it is spoken, latencies, scores."""
     from auricle.cli.stream.display import displayed
     from auricle.client import AsyncClient, Credentials, session, verdict
-    from auricle.client.manifests import Utterance, find_text
+    from auricle.client.manifests import Utterance
     from auricle.client.streaming.corpus import Speaking
     from auricle.client.streaming.feed import Pace
     from auricle.client.streaming.listening import Listening
 
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
-    if manifest_dir:
-        wavscp, trans = wavscp or manifest_dir / "wav.scp", trans or find_text(manifest_dir)
-    if max_wer is not None and not trans:
-        raise typer.BadParameter("--max-wer needs transcripts: give them with --trans")
+    wavscp, trans = steps.find_lists(manifest_dir, wavscp, trans)
+    steps.check_judged(max_wer, trans)
     named = (audio or []) + (audio_path or [])
     if microphone and (named or wavscp or simulate):
         raise typer.BadParameter("--microphone listens now: leave files and --simulate-streaming")

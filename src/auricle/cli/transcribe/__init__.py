@@ -55,12 +55,12 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
 ) -> None:
     """Transcribe audio with a running server; score it where transcripts are given."""
     from auricle.client import AsyncClient, Credentials, corpus, outputs, session, verdict
-    from auricle.client.manifests import find_text
 
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
-    if manifest_dir:
-        wavscp, trans = wavscp or manifest_dir / "wav.scp", trans or find_text(manifest_dir)
-    _check_needs(resume and not output, max_wer is not None and not trans)
+    wavscp, trans = steps.find_lists(manifest_dir, wavscp, trans)
+    if resume and not output:
+        raise typer.BadParameter("--resume continues a file: name it with --output")
+    steps.check_judged(max_wer, trans)
     utterances = steps.find_utterances(
         (audio or []) + (audio_path or []), wavscp, data_dir, allow_pipes
     )
@@ -81,13 +81,6 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         cut_short = steps.carry_out(job, done, tell)
     judged = steps.judge(done, references, verdict.Rules(compute_cer, normalize, max_wer, log_dir))
     raise typer.Exit(cut_short or judged)
-
-
-def _check_needs(lacks_output: bool, lacks_transcripts: bool) -> None:
-    if lacks_output:
-        raise typer.BadParameter("--resume continues a file: name it with --output")
-    if lacks_transcripts:
-        raise typer.BadParameter("--max-wer needs transcripts: give them with --trans")
 
 
 @contextmanager

@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from auricle.client.verdict import Rules
 
 
+def find_lists(
+    folder: Path | None, wavscp: Path | None, trans: Path | None
+) -> tuple[Path | None, Path | None]:
+    """wav.scp and transcripts: those that were named, else those of --manifest-dir."""
+    from auricle.client.manifests import find_text
+
+    if not folder:
+        return wavscp, trans
+    return wavscp or folder / "wav.scp", trans or find_text(folder)
+
+
+def check_judged(max_wer: float | None, trans: Path | None) -> None:
+    if max_wer is not None and not trans:
+        raise typer.BadParameter("--max-wer needs transcripts: give them with --trans")
+
+
 def find_utterances(
     named: list[str], wavscp: Path | None, data_dir: Path | None, allow_pipes: bool
 ) -> "list[Utterance]":
