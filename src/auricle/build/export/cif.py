@@ -10,6 +10,7 @@
 from onnx import GraphProto, NodeProto, TensorProto, helper
 
 from auricle.build.export.surgery import (
+    find_maker,
     insert_after,
     insert_before,
     producers_of,
@@ -68,9 +69,7 @@ def _rename_inside(graph: GraphProto, old: str, new: str) -> None:
 
 def _sum_of_weights(producers: dict[str, NodeProto], num_tokens: str) -> NodeProto:
     """The sum over a row's weights, whose whole part is its number of tokens."""
-    node = producers.get(num_tokens)
-    while node is not None and node.op_type in ROUNDINGS:
-        node = producers.get(node.input[0])
+    node = find_maker(producers, num_tokens, ROUNDINGS)
     if node is None or node.op_type != "ReduceSum":
         raise CheckpointError(
             f"{num_tokens} is no sum of weights, as a Paraformer's is; export it with FunASR's "

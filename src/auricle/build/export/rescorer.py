@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import GraphProto, NodeProto, TensorProto, helper
+from onnx import GraphProto, TensorProto, helper
 
 from auricle.build.export.adapt import adapt_ports
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import last_dim, value_info
 from auricle.build.export.session import Array, Session
+from auricle.build.export.surgery import find_maker, producers_of
 from auricle.errors import CheckpointError, ParityError
 
 PASSED_ON = ("Cast", "Identity", "Squeeze")
@@ -65,10 +66,7 @@ def adapt_rescorer(graph: Graph) -> onnx.ModelProto:
 
 def _scores_of(graph: GraphProto, published: Graph) -> str:
     """The tensor whose largest value is the published best_index."""
-    producers: dict[str, NodeProto] = {name: node for node in graph.node for name in node.output}
-    node = producers.get(published.outputs[-1].name)
-    while node is not None and node.op_type in PASSED_ON:
-        node = producers.get(node.input[0])
+    node = find_maker(producers_of(graph), published.outputs[-1].name, PASSED_ON)
     if node is None or node.op_type not in ("ArgMax", "TopK"):
         raise CheckpointError(
             f"{published.path.name} does not choose its {published.outputs[-1].name} by ArgMax, "

@@ -1,7 +1,7 @@
 """Editing a graph's nodes: their order, their names, what reads what."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from onnx import AttributeProto, GraphProto, NodeProto
 
@@ -106,6 +106,16 @@ def subgraphs(node: NodeProto) -> list[GraphProto]:
 def producers_of(graph: GraphProto) -> dict[str, NodeProto]:
     """The node behind each tensor."""
     return {name: node for node in graph.node for name in node.output}
+
+
+def find_maker(
+    producers: Mapping[str, NodeProto], tensor: str, passed_on: Collection[str]
+) -> NodeProto | None:
+    """The node whose values a tensor has, behind those that only pass them on; None of inputs."""
+    node = producers.get(tensor)
+    while node is not None and node.op_type in passed_on:
+        node = producers.get(node.input[0])
+    return node
 
 
 def rename_reads(graph: GraphProto, old: str, new: str) -> None:

@@ -1,11 +1,11 @@
 """WeNet's streaming encoder as its offline one: the frames first, then all log-probabilities."""
 
 import onnx
-from onnx import NodeProto, helper
+from onnx import helper
 
 from auricle.build.export.graph import Graph, Port, port_of
 from auricle.build.export.states import plain_outputs
-from auricle.build.export.surgery import producers_of
+from auricle.build.export.surgery import find_maker, producers_of
 from auricle.errors import CheckpointError
 
 LOG_PROBS = 1  # of the outputs here
@@ -40,10 +40,7 @@ def _value(port: Port) -> onnx.ValueInfoProto:
 
 def _before_choice(graph: Graph, best: Port) -> Port:
     """The tensor that TopK chooses from."""
-    producers = producers_of(graph.model.graph)
-    node: NodeProto | None = producers.get(best.name)
-    while node is not None and node.op_type in PASSED_ON:
-        node = producers.get(node.input[0])
+    node = find_maker(producers_of(graph.model.graph), best.name, PASSED_ON)
     if node is None or node.op_type != "TopK":
         raise CheckpointError(
             f"{graph.path.name} does not choose its {best.name} by TopK, so blank's "
