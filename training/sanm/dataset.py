@@ -15,6 +15,7 @@ from training.features import LFR_WINDOW, NUM_MEL_BINS, Statistics, low_frame_ra
 from training.mandarin import is_mandarin
 
 MAX_JOINED_FRAMES = 1200  # 12 s
+SILENCE = float(np.log(np.finfo(np.float32).eps))  # every value of a frame of zeros
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,14 +90,28 @@ def _join(first: Example, second: Example) -> Example:
     return Example(np.concatenate([first.features, second.features]), text)
 
 
-def collate(examples: Sequence[Example], cmvn: Cmvn, rng: random.Random | None) -> Batch:
-    """Perturb, mask, stack, normalise and pad; without rng only stack, normalise and pad."""
-    rows = [torch.from_numpy(cmvn(low_frame_rate(_vary(e, cmvn, rng)))) for e in examples]
+def collate(
+    examples: Sequence[Example], cmvn: Cmvn, rng: random.Random | None, silent_frames: int = 0
+) -> Batch:
+    """Perturb, mask, stack, normalise and pad; without rng only stack, normalise and pad.
+
+    silent_frames: of silence behind the longest; the others are filled up with silence, then.
+    """
+    varied = [_vary(example, cmvn, rng) for example in examples]
+    if silent_frames:
+        longest = max(map(len, varied)) + silent_frames
+        varied = [_fill(features, longest) for features in varied]
+    rows = [torch.from_numpy(cmvn(low_frame_rate(features))) for features in varied]
     return Batch(
         torch.nn.utils.rnn.pad_sequence(rows, batch_first=True),
         torch.tensor([len(row) for row in rows]),
         [example.text for example in examples],
     )
+
+
+def _fill(features: NDArray[np.float32], num_frames: int) -> NDArray[np.float32]:
+    missing = num_frames - len(features)
+    return np.pad(features, ((0, missing), (0, 0)), constant_values=SILENCE)
 
 
 def _vary(example: Example, cmvn: Cmvn, rng: random.Random | None) -> NDArray[np.float32]:

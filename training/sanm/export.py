@@ -15,11 +15,11 @@ from torch import nn
 
 from training.published import BPE_NAME
 from training.sanm.dataset import Cmvn
-from training.sanm.models import CONFIGS, Checkpoint, Paraformer, Values, load, objective
+from training.sanm.models import CONFIGS, Checkpoint, SenseVoice, Values, load, objective
 
 
 def write_onnx(model: nn.Module, config: Values, folder: Path, quantize: bool) -> None:
-    """model.onnx, and model_quant.onnx, by FunASR's exporter, which rebuilds the model it is given.
+    """model.onnx, decoder.onnx of an online model, and their _quant.onnx, by FunASR's exporter, which rebuilds the model it is given.
 
     It calls torch.onnx.export as torch 2.8 and older understood it, so the old exporter is chosen
     here.
@@ -53,14 +53,14 @@ def export(checkpoint: Checkpoint, bpe: Path, out: Path) -> None:
     goal = objective(checkpoint.kind, bpe)
     goal.model.load_state_dict(checkpoint.weights)
     goal.model.eval()
-    is_paraformer = isinstance(goal, Paraformer)
-    tokens = goal.cuts.tokens if is_paraformer else goal.pieces.tokens
+    has_pieces = isinstance(goal, SenseVoice)
+    tokens = goal.pieces.tokens if has_pieces else goal.cuts.tokens
     write_onnx(goal.model, CONFIGS[checkpoint.kind], out, quantize=True)
     write_cmvn(checkpoint.cmvn, out / "am.mvn")
     write_config(CONFIGS[checkpoint.kind], out / "config.yaml")
     listed = json.dumps(tokens, ensure_ascii=False, indent=0)
     (out / "tokens.json").write_text(listed + "\n", encoding="utf-8")
-    if not is_paraformer:
+    if has_pieces:
         shutil.copyfile(bpe, out / BPE_NAME)
 
 

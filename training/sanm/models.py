@@ -12,7 +12,9 @@ from typing import Protocol, TypeAlias
 
 import funasr.models.bicif_paraformer.model
 import funasr.models.paraformer.model
-import funasr.models.sense_voice.model  # noqa: F401  registers classes, as the two above
+import funasr.models.paraformer_streaming.model
+import funasr.models.scama.encoder
+import funasr.models.sense_voice.model  # noqa: F401  registers classes, as those above
 import torch
 from funasr.register import tables
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ from training.features import (
     NUM_MEL_BINS,
     SAMPLE_RATE_HZ,
 )
+from training.sanm import online
 from training.sanm.dataset import Batch, Cmvn
 from training.sanm.tokens import EOS, SOS, Cuts, Pieces
 
@@ -118,7 +121,28 @@ PARAFORMER: Values = {
     "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True},
     **FRONTEND,
 }
-CONFIGS = {"sense-voice": SENSE_VOICE, "paraformer": PARAFORMER}
+PARAFORMER_ONLINE: Values = PARAFORMER | {
+    "model": "ParaformerStreaming",
+    "model_conf": PARAFORMER["model_conf"] | {"ctc_weight": 0.0, "predictor_bias": 0},
+    "encoder": "SANMEncoderChunkOpt",
+    "encoder_conf": ENCODER
+    | {
+        "input_layer": "pe_online",
+        "pos_enc_class": "StreamSinusoidalPositionEncoder",
+        "chunk_size": [20],
+        "stride": [10],
+        "pad_left": [5],
+        "encoder_att_look_back_factor": [0],
+        "decoder_att_look_back_factor": [0],
+    },
+    "decoder_conf": PARAFORMER["decoder_conf"] | {"sanm_shfit": 5},
+}
+CONFIGS = {
+    "sense-voice": SENSE_VOICE,
+    "paraformer": PARAFORMER,
+    "paraformer-online": PARAFORMER_ONLINE,
+}
+WHOLE_SHARE = 0.25  # of the online Paraformer's batches
 
 
 def build(config: Values, vocab_size: int) -> nn.Module:
@@ -135,12 +159,15 @@ class Objective(Protocol):
     """What training needs of a model: its losses in nats, "ctc" per token among them."""
 
     model: nn.Module
+    silent_frames: int  # behind every utterance, at the least
 
     def losses(self, batch: Batch, rng: random.Random) -> dict[str, Tensor]: ...
 
 
 class SenseVoice:
     """Tags by cross entropy, tokens by CTC, as FunASR's class computes them."""
+
+    silent_frames = 0
 
     def __init__(self, pieces: Pieces) -> None:
         self.pieces = pieces
@@ -169,6 +196,8 @@ class SenseVoice:
 class Paraformer:
     """Cross entropy of the decoder, the predictor's count, and CTC to steady the encoder."""
 
+    silent_frames = 0
+
     def __init__(self, cuts: Cuts) -> None:
         self.cuts = cuts
         self.model = build(PARAFORMER, len(cuts.tokens))
@@ -184,6 +213,40 @@ class Paraformer:
         return {"loss": loss, "ctc": ctc, "att": stats["loss_att"], "count": stats["loss_pre"]}
 
 
+class OnlineParaformer:
+    """Cross entropy of the decoder and the predictor's count, over windows; no </s> is counted."""
+
+    silent_frames = 60  # a stream ends in silence, as it is served
+
+    def __init__(self, cuts: Cuts) -> None:
+        self.cuts = cuts
+        self.model = build(PARAFORMER_ONLINE, len(cuts.tokens))
+
+    def losses(self, batch: Batch, rng: random.Random) -> dict[str, Tensor]:
+        is_whole = rng.random() < WHOLE_SHARE
+        windows = online.encode(self.model.encoder, batch.speech, is_whole)
+        weights = online.weigh_middles(self.model.predictor, windows)
+        text, lens = padded([self.cuts.encode(text) for text in batch.texts])
+        counted = weights.sum(1)
+        scaled = weights * (lens / counted.clamp(min=1e-3)).unsqueeze(1)
+        tokens, fired = online.integrate(windows.frames, scaled, int(lens.max()))
+        mask = None if is_whole else online.attention(fired, windows.encoded.shape[1])
+        loss = self._decode(windows.memory, tokens, text, lens, mask)
+        miscounted = (counted - lens).abs().sum() / lens.sum()
+        weight = PARAFORMER_ONLINE["model_conf"]["predictor_weight"]
+        total = loss + weight * miscounted
+        return {"loss": total, "ctc": torch.zeros(()), "att": loss, "count": miscounted}
+
+    def _decode(
+        self, memory: Tensor, tokens: Tensor, text: Tensor, lens: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        memory_lens = torch.full((len(memory),), memory.shape[1])
+        semantic, _ = self.model.sampler(memory, memory_lens, text, lens, tokens, mask)
+        decoded, *_ = self.model.decoder(memory, memory_lens, semantic, lens, mask)
+        loss: Tensor = self.model.criterion_att(decoded, text)
+        return loss
+
+
 def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     """int64 [N, U] padded with IGNORED, and lengths [N]."""
     tensors = [torch.tensor(row, dtype=torch.int64) for row in rows]
@@ -193,7 +256,10 @@ def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 def objective(kind: str, bpe: Path) -> Objective:
     pieces = Pieces.load(bpe)
-    return SenseVoice(pieces) if kind == "sense-voice" else Paraformer(Cuts(pieces.bpe))
+    if kind == "sense-voice":
+        return SenseVoice(pieces)
+    cuts = Cuts(pieces.bpe)
+    return Paraformer(cuts) if kind == "paraformer" else OnlineParaformer(cuts)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""SenseVoice's checkpoint from its published folder, to start another training from.
+"""A checkpoint from a published folder, to start another training from.
 
 FunASR's exporter keeps the weights in float32, but torch renames those that it folds into another
 layout: the name of the node that multiplies by one, or adds it, says whose it is.
@@ -14,10 +14,11 @@ import onnx.numpy_helper
 import torch
 from torch import Tensor
 
-from training.published import BPE_NAME, read_cmvn
+from training.published import read_cmvn
 from training.sanm.dataset import Cmvn
-from training.sanm.models import Checkpoint, objective, save
+from training.sanm.models import CONFIGS, Checkpoint, objective, save
 
+PAST_TAPS = re.compile(r"decoder\.decoders\.\d+\.self_attn\.fsmn_block\.weight")
 FOLDED = {"MatMul": "weight", "Mul": "weight", "Add": "bias"}
 
 
@@ -26,7 +27,7 @@ def weights(graph: onnx.GraphProto, names: Iterable[str]) -> dict[str, Tensor]:
 
     Raises KeyError for the name of a parameter that the graph lacks.
     """
-    stored = {entry.name: _tensor(entry) for entry in graph.initializer}
+    stored = {_plain(entry.name): _tensor(entry) for entry in graph.initializer}
     folded = {}
     for node in graph.node:
         for name in set(node.input) & stored.keys():
@@ -38,28 +39,48 @@ def weights(graph: onnx.GraphProto, names: Iterable[str]) -> dict[str, Tensor]:
     return {name: found[name] for name in names}
 
 
+def _plain(name: str) -> str:
+    """The exporter wraps Paraformer's parts, which makes encoder.model of encoder."""
+    return re.sub(r"^(encoder|decoder)\.model\.", r"\1.", name)
+
+
 def _tensor(entry: onnx.TensorProto) -> Tensor:
     return torch.from_numpy(onnx.numpy_helper.to_array(entry).copy())
 
 
 def _module(node: str) -> str:
-    """/encoder/encoders.0/norm1/Mul is of encoder.encoders.0.norm1."""
-    return re.sub(r"/[^/]+$", "", node).strip("/").replace("/", ".")
+    """/encoder/encoders/encoders.0/norm1/Mul is of encoder.encoders.0.norm1."""
+    names = re.sub(r"/[^/]+$", "", node).strip("/").replace("/", ".")
+    return re.sub(r"\b(\w+)\.(?=\1\.\d)", "", names)
 
 
-def sense_voice(folder: Path) -> Checkpoint:
+def recover(kind: str, folder: Path, bpe: Path) -> Checkpoint:
+    """kind: of the checkpoint; the online Paraformer begins with what the offline one has."""
     graph = onnx.load(str(folder / "model.onnx")).graph
-    names = objective("sense-voice", folder / BPE_NAME).model.state_dict()
+    own = objective(kind, bpe).model.state_dict()
+    unpublished = own.keys() & {"decoder.embed.0.weight"}  # used in training only
+    found = weights(graph, own.keys() - unpublished)
+    if kind == "paraformer-online":
+        found |= {name: _of_the_past(found[name]) for name in found if PAST_TAPS.match(name)}
+    found |= {name: own[name] for name in unpublished}
     cmvn = Cmvn(*read_cmvn(folder / "am.mvn"))
-    return Checkpoint("sense-voice", cmvn, weights(graph, names), minutes=0.0)
+    return Checkpoint(kind, cmvn, found, minutes=0.0)
+
+
+def _of_the_past(taps: Tensor) -> Tensor:
+    """[D, 1, K] around a token -> up to it: what looked ahead is left out."""
+    ahead = taps.shape[2] // 2
+    return torch.nn.functional.pad(taps[:, :, : taps.shape[2] - ahead], (ahead, 0))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="assets/sense-voice")
+    parser.add_argument("kind", choices=sorted(CONFIGS))
+    parser.add_argument("folder", type=Path, help="assets/sense-voice or assets/paraformer")
+    parser.add_argument("bpe", type=Path, help="bpe.model of training.sanm.tokens")
     parser.add_argument("out", type=Path, help="checkpoint of training.sanm.train")
     args = parser.parse_args()
-    save(args.out, sense_voice(args.folder))
+    save(args.out, recover(args.kind, args.folder, args.bpe))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 SenseVoice first, in three stages: short speech with attention that reaches few frames, all speech,
 then attention without bounds; an encoder that sees everything at once learns to emit all tokens at
-the first frame, and stays there. Paraformer starts from SenseVoice's encoder and needs the last
-stage only.
+the first frame, and stays there. Paraformer starts from SenseVoice's encoder and needs the third
+stage only; the online Paraformer from Paraformer, and the fourth.
 """
 
 import argparse
@@ -62,6 +62,15 @@ STAGES = (
         ends_by=1.1,
         max_frames=5000,
         reaches=(10, UNBOUNDED, UNBOUNDED),
+    ),
+    Stage(
+        "windows",
+        frames_per_batch=3600,
+        perturbed=True,
+        ends_below=-1.0,
+        ends_by=1.1,
+        max_frames=5000,
+        reaches=(UNBOUNDED,),
     ),
 )
 
@@ -147,7 +156,8 @@ class SanmTask:
         del step
         if stage.perturbed and rng.random() < GLUED_SHARE:
             group = glue(group, rng)
-        batch = collate(group, self.cmvn, rng if stage.perturbed else None)
+        silent_frames = self.objective.silent_frames
+        batch = collate(group, self.cmvn, rng if stage.perturbed else None, silent_frames)
         with attention_within(self.model, rng.choice(stage.reaches)):
             return self.objective.losses(batch, rng)
 
