@@ -103,6 +103,7 @@ class Streaming:
     reflected: samples in front of a stream's first, mirrored from it (Kaldi's snip_edges false).
     state_size: floats of STATE; the first STATE of a stream is all zeros.
     num_frames: output frames of one window.
+    delay: samples by which these lie behind the window's hop, since the encoder looks ahead.
     """
 
     window: int
@@ -110,6 +111,7 @@ class Streaming:
     reflected: int
     state_size: int
     num_frames: int
+    delay: int = 0
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ class Framing:
         """Zeros behind the last sample, so that the windows pass over all frames and the tail."""
         mirrored = self._mirror(backlog)
         num_frames = self._num_frames(backlog.num_samples)
-        wanted = -(-(num_frames + TAIL_FRAMES) // self._frames_per_hop) if num_frames else 0
+        heard = num_frames + TAIL_FRAMES + self.streaming.delay // self._shift
+        wanted = -(-heard // self._frames_per_hop) if num_frames else 0
         missing = max(wanted - backlog.num_windows, 0)
         length = (missing - 1) * self.streaming.hop + self.streaming.window if missing else 0
         zeros = np.zeros(max(length - len(mirrored.pending), 0), np.float32)

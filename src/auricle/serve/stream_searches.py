@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from auricle.errors import RepositoryError
-from auricle.serve.decode import ctc, transducer
+from auricle.serve.decode import cif, ctc, transducer
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.planning import stack
 from auricle.serve.runner import Runner, Tensors
-from auricle.serve.searches import create_networks, create_searches
+from auricle.serve.searches import END_ID, create_networks, create_searches
 from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
 
-Memory = tuple[int, ...]  # what a search must know of a stream's frames so far
+Memory = tuple[float, ...]  # what a search must know of a stream's frames so far
 
+CIF_OUTPUTS = ("TOKEN_IDS", "TOKEN_LOG_PROBS", "TOKEN_FRAMES", "NUM_TOKENS", "HAS_TAIL")
 
 MAX_SECONDS = 60.0  # of a segment: what a stream keeps, and describes in each answer, is bounded
 MAX_SECONDS_TWICE = 30.0  # of one that is searched again when it ends, at once and whole
@@ -33,6 +34,7 @@ class StreamSearch:
         dated from its first frame, and the memories behind it.
     max_seconds: of a segment.
     is_amid_token: whether a segment that ended behind this memory would cut a token in two.
+    complete: the memory behind a stream's last window -> what was held back, dated from its end.
     finish: the outputs of some segments that end, each [1, T, ...] with OUT_LENS -> their
         hypotheses, dated from the first frame; None where what advance found is the last word.
     reads: the outputs that it reads.
@@ -42,6 +44,7 @@ class StreamSearch:
     advance: Callable[[Tensors, Sequence[Memory]], tuple[list[Hypothesis], list[Memory]]]
     max_seconds: float = MAX_SECONDS
     is_amid_token: Callable[[Memory], bool] = _never
+    complete: Callable[[Memory], Hypothesis] | None = None
     finish: Callable[[Sequence[Tensors]], list[Hypothesis]] | None = None
     reads: tuple[str, ...] = ()
 
@@ -108,9 +111,28 @@ def _searched_twice(spec: PipelineSpec, choices: Choices, runner: Runner) -> Str
     )
 
 
+def _cif_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> StreamSearch:
+    special_ids = (spec.blank_id, END_ID)
+
+    def advance(
+        outputs: Tensors, _memories: Sequence[Memory]
+    ) -> tuple[list[Hypothesis], list[Memory]]:
+        fields = (outputs[name] for name in CIF_OUTPUTS)
+        found, opens = cif.continue_search(cif.Window(*fields), special_ids)  # type: ignore[arg-type]
+        return found, list(opens)
+
+    return StreamSearch(
+        cif.NOTHING_OPEN,
+        advance,
+        is_amid_token=lambda memory: memory != cif.NOTHING_OPEN,
+        complete=cif.complete,
+    )
+
+
 Create = Callable[[PipelineSpec, Choices, Runner], StreamSearch]
 STREAM_SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
+    ("cif", "greedy_search"): _cif_search,
     ("ctc", "greedy_search"): _ctc_search,
     ("ctc", "prefix_beam_search"): _searched_twice,
     ("ctc_attention", "greedy_search"): _ctc_search,

@@ -99,9 +99,9 @@ class StreamingPipeline:
 
     def _extend(self, stream: Stream, added: Hypothesis, kept: Tensors) -> Stream:
         """Behind its window, with what that window added."""
-        first_frame = self._seconds(stream) / self.spec.seconds_per_frame
+        first_frame = self._passed(stream) / self.spec.sample_rate / self.spec.seconds_per_frame
         passed = dataclasses.replace(stream, backlog=self.framing.advance(stream.backlog))
-        heard = min(self._seconds(passed), stream.num_samples / self.spec.sample_rate)
+        heard = self._seconds(passed)
         text = self.tokens.grow(stream.text, added.ids)
         return dataclasses.replace(
             passed,
@@ -112,11 +112,13 @@ class StreamingPipeline:
         )
 
     def _passed(self, stream: Stream) -> int:
-        """Samples of the stream that lie behind the encoder."""
-        return stream.origin + stream.backlog.num_windows * self.facts.hop
+        """Samples of the stream of which the encoder has spoken."""
+        return stream.origin + stream.backlog.num_windows * self.facts.hop - self.facts.delay
 
     def _seconds(self, stream: Stream) -> float:
-        return self._passed(stream) / self.spec.sample_rate
+        """Of the caller's audio, of which the encoder has spoken."""
+        passed = min(max(self._passed(stream), stream.origin), stream.num_samples)
+        return passed / self.spec.sample_rate
 
     def _find_endpoint(self, stream: Stream) -> RuleName | None:
         """Without rules, too, a segment that is too long to keep ends at a pause.
@@ -148,11 +150,21 @@ class StreamingPipeline:
         for row, (stream, chunk) in enumerate(zip(streams, chunks, strict=True)):
             if chunk.is_last or chunk.finalizes:
                 closing[row] = None if chunk.is_last else "finalize"
-                seconds = stream.num_samples / self.spec.sample_rate
-                segment = dataclasses.replace(stream.segment, end=seconds)
-                ended[row] = dataclasses.replace(stream, segment=segment)
+                ended[row] = self._complete(stream)
         closed = self._close(ended, closing)
         return [self._restart(each) if row in closing else each for row, each in enumerate(closed)]
+
+    def _complete(self, stream: Stream) -> Stream:
+        """With all of the audio heard, and what the search holds back until there is no more."""
+        seconds = stream.num_samples / self.spec.sample_rate
+        if self.search.complete is None:
+            segment = dataclasses.replace(stream.segment, end=seconds)
+            return dataclasses.replace(stream, segment=segment)
+        last = self.search.complete(stream.memory)
+        behind = self._seconds(stream) / self.spec.seconds_per_frame
+        text = self.tokens.grow(stream.text, last.ids)
+        segment = stream.segment.extend(last, behind, seconds)
+        return dataclasses.replace(stream, segment=segment, text=text, stable=text)
 
     def _restart(self, stream: Stream) -> Stream:
         text = self.tokens.pause(stream.text)

@@ -15,6 +15,7 @@ Role = Literal[
     "wenet_encoder", "wenet_decoder",
     "paraformer", "hotword_embedder", "sense_voice",
     "streaming_encoder", "streaming_ctc", "wenet_streaming_encoder",
+    "paraformer_online", "paraformer_online_decoder",
 ]  # fmt: skip
 Form = tuple[str, int]  # kind of numbers, number of axes
 
@@ -31,6 +32,8 @@ TITLES: dict[Role, str] = {
     "streaming_encoder": "streaming icefall encoder",
     "streaming_ctc": "streaming icefall CTC model",
     "wenet_streaming_encoder": "streaming WeNet encoder",
+    "paraformer_online": "encoder of an online Paraformer",
+    "paraformer_online_decoder": "decoder of an online Paraformer",
 }
 FEATURES, LENS, IDS, FRAMES = ("float", 3), ("integer", 1), ("integer", 2), ("float", 2)
 HYPOTHESES = ("integer", 3)
@@ -39,7 +42,6 @@ ENCODER_FORM = [FEATURES, LENS]
 WENET_STREAMING = ([FEATURES, HYPOTHESES, FEATURES, LENS], [FEATURES, FEATURES, LENS])
 STREAMING: tuple[Role, ...] = ("streaming_encoder", "streaming_ctc", "wenet_streaming_encoder")
 WENET_CPU_EXPORT = {"required_cache_size", "att_cache"}
-PARAFORMER_ONLINE = {"alphas", "enc"}
 
 
 def read_graph(path: Path, *roles: Role) -> Graph:
@@ -62,7 +64,7 @@ def require(graph: Graph, *roles: Role) -> None:
 
 
 def _objection(graph: Graph, roles: tuple[Role, ...]) -> str | None:
-    if reason := _takes_chunks(graph):
+    if reason := _takes_one_stream(graph):
         return reason
     seen = classify(graph)
     if seen is None:
@@ -85,17 +87,11 @@ def _objection(graph: Graph, roles: tuple[Role, ...]) -> str | None:
     return None
 
 
-def _takes_chunks(graph: Graph) -> str | None:
-    inputs, outputs = ({port.name for port in side} for side in (graph.inputs, graph.outputs))
-    if inputs >= WENET_CPU_EXPORT:
+def _takes_one_stream(graph: Graph) -> str | None:
+    if {port.name for port in graph.inputs} >= WENET_CPU_EXPORT:
         return (
             "is of WeNet's export_onnx_cpu.py, one utterance at a time, chunk by chunk; export the "
             "checkpoint again with export_onnx_gpu.py"
-        )
-    if outputs >= PARAFORMER_ONLINE or any(name.startswith("in_cache") for name in inputs):
-        return (
-            "is a streaming export of an online Paraformer, which is not built yet; choose an "
-            "offline checkpoint"
         )
     return None
 
@@ -120,8 +116,12 @@ def _classify_acoustic(graph: Graph, beside: list[Form], outputs: list[Form]) ->
     """Graphs whose first inputs are a float [N, T, F] and lengths [N]."""
     if beside[:1] == [HYPOTHESES]:
         return "wenet_decoder"
+    if beside[:2] == ENCODER_FORM and outputs[:2] == [FEATURES, IDS]:
+        return "paraformer_online_decoder"
     if outputs[:2] != ENCODER_FORM:
         return None
+    if outputs == [*ENCODER_FORM, FRAMES] and not beside and _is_stacked(graph.inputs[0]):
+        return "paraformer_online"
     if outputs == [FEATURES, LENS, FEATURES, FEATURES, HYPOTHESES] and not beside:
         return "wenet_encoder"
     if _is_stacked(graph.inputs[0]):

@@ -27,6 +27,7 @@ class Layout:
     """How a stream is cut; samples but for state_size, floats, and num_frames, of the output.
 
     reflected: samples in front of the stream's first, mirrored from it.
+    delay: samples from the first of a hop back to those that the window's first output is of.
     """
 
     window: int
@@ -34,12 +35,16 @@ class Layout:
     reflected: int
     state_size: int
     num_frames: int
+    delay: int = 0
 
     def describe(self, sample_rate: int) -> str:
         """One line of a report."""
-        window, hop = (1000 * each / sample_rate for each in (self.window, self.hop))
+        window, hop, delay = (
+            1000 * each / sample_rate for each in (self.window, self.hop, self.delay)
+        )
+        behind = f", {delay:g} ms behind" if delay else ""
         return (
-            f"window    {window:g} ms, every {hop:g} ms; {self.num_frames} frames each; STATE has "
+            f"window    {window:g} ms, every {hop:g} ms{behind}; {self.num_frames} frames each; STATE has "
             f"{self.state_size} values, {self.state_size * 4 / 2**20:.2f} MiB a stream"
         )
 

@@ -30,6 +30,11 @@ def read_frontend(settings: dict[str, Value], cmvn: Path, size: int) -> Frontend
         raise CheckpointError(
             "config.yaml has no frontend_conf, which says the features; is it the checkpoint's own?"
         )
+    return make_frontend(settings, Cmvn(*read_cmvn(cmvn, size)), size)
+
+
+def make_frontend(settings: dict[str, Value], cmvn: Cmvn, size: int) -> Frontend:
+    """What the settings leave out is as in all that FunASR publishes."""
     window = settings.get("frontend_conf.window", "hamming")
     if window not in WINDOWS:
         raise CheckpointError(f"the checkpoint's window is {window!r}; known: {', '.join(WINDOWS)}")
@@ -50,7 +55,7 @@ def read_frontend(settings: dict[str, Value], cmvn: Path, size: int) -> Frontend
         scale=SCALE,
         snip_edges=True,
     )
-    return Frontend(fbank, Lfr(stack, _number(settings, "lfr_n", 6), Cmvn(*read_cmvn(cmvn, size))))
+    return Frontend(fbank, Lfr(stack, _number(settings, "lfr_n", 6), cmvn))
 
 
 def _number(settings: dict[str, Value], name: str, default: int) -> int:

@@ -1,6 +1,6 @@
 """Paraformer from FunASR: stacked features, all tokens at once; times and hotwords where it can.
 
-Plain, BiCif (times), contextual (hotwords) and SeACo (both):
+Plain, BiCif (times), contextual (hotwords), SeACo (both), and online:
 https://github.com/modelscope/FunASR/tree/main/funasr/models, export_meta.py of each.
 """
 
@@ -30,7 +30,7 @@ from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
 from auricle.build.export.roles import read_graph
-from auricle.build.families import Built, Family, Options, Profile
+from auricle.build.families import Built, Family, Options, Profile, _paraformer_online
 from auricle.build.families._facts import state_facts
 from auricle.build.families._funasr import choose_settings, read_frontend
 from auricle.build.upstream.funasr import FunAsr
@@ -45,6 +45,8 @@ EXAMPLES = ((3, 4), (5, 6, 7))  # two hotwords, for the parity check
 
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph, its settings and tokens, and the hotword embedder where there is one."""
+    if _paraformer_online.is_online(names):
+        return _paraformer_online.choose(names, options)
     embedders = matching(names, EMBEDDER)
     others = [name for name in names if "model_eb" not in name]
     graph = choose_graph(others, "model*.onnx", options.precision)
@@ -53,6 +55,8 @@ def choose(names: list[str], options: Options) -> list[str]:
 
 
 def build(checkpoint: Checkpoint, options: Options) -> Built:
+    if _paraformer_online.is_online(list_files(checkpoint.folder)):
+        return _paraformer_online.build(checkpoint, options)
     names = choose(list_files(checkpoint.folder), options)
     paths = [checkpoint.folder / name for name in names]
     graph = read_graph(paths[0], "paraformer")
@@ -117,5 +121,8 @@ FAMILY = Family(
     choose=choose,
     build=build,
     profile=Profile(seconds=(0.1, 8.0, 60.0), batch=(1, 8, 64)),
-    exporter=FunAsr(HuggingFace("funasr/paraformer-zh")),
+    exporter=FunAsr(
+        HuggingFace("funasr/paraformer-zh"), HuggingFace("funasr/paraformer-zh-streaming")
+    ),
+    streaming_source=HuggingFace("csukuangfj/sherpa-onnx-streaming-paraformer-bilingual-zh-en"),
 )

@@ -38,6 +38,10 @@ class Exporter(Protocol):
     def source(self) -> HuggingFace | None:
         """What is fetched where no folder is named; None if nothing is published for this."""
 
+    @property
+    def streaming_source(self) -> HuggingFace | None:
+        """The same for streams."""
+
     def choose(self, names: list[str]) -> list[str]:
         """The files of a PyTorch checkpoint that are needed."""
 

@@ -30,9 +30,13 @@ DESCRIPTION = "configuration.json"  # names the files of a checkpoint, for FunAS
 
 @dataclass(frozen=True)
 class FunAsr:
-    """model.pt, config.yaml, am.mvn and tokens -> model.onnx, and model_eb.onnx of hotwords."""
+    """model.pt, config.yaml, am.mvn and tokens -> model.onnx, and what some models have beside it.
+
+    That is model_eb.onnx of hotwords, and decoder.onnx of online models.
+    """
 
     source: HuggingFace | None
+    streaming_source: HuggingFace | None = None
 
     def choose(self, names: list[str]) -> list[str]:
         """Weights first."""

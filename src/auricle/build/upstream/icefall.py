@@ -28,6 +28,7 @@ class Icefall:
     script: str
     streaming_script: str
     source: HuggingFace | None = None
+    streaming_source: HuggingFace | None = None
 
     def choose(self, names: list[str]) -> list[str]:
         """tokens.txt, bpe.model where there is one, and weights."""

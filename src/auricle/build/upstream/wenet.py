@@ -25,6 +25,7 @@ class WeNet:
     """final.pt, train.yaml, global_cmvn and units.txt -> encoder.onnx and decoder.onnx."""
 
     source: HuggingFace | None = None
+    streaming_source: HuggingFace | None = None
 
     def choose(self, names: list[str]) -> list[str]:
         """Weights first, then train.yaml; what follows depends on the age of the checkpoint."""

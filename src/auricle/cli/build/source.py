@@ -101,8 +101,10 @@ def _find_weights(family: "Family", wish: Wish) -> "Checkpoint":
 
     if wish.folder:
         return Checkpoint(wish.folder, str(wish.folder))
-    if family.exporter.source is None:
+    exporter = family.exporter
+    source = exporter.streaming_source if wish.wanted[0].streaming else exporter.source
+    if source is None:
         raise CheckpointError(
             "no published weights are known for this family: name their folder with --from"
         )
-    return fetch(family.exporter.source, family.exporter.choose, wish.lock)
+    return fetch(source, exporter.choose, wish.lock)

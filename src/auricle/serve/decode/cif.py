@@ -61,6 +61,52 @@ def greedy_search(tokens: Tokens, peaks: Peaks | None, options: Options) -> list
     return hypotheses
 
 
+Open = tuple[float, ...]  # a token's id and log-probability, or nothing
+NOTHING_OPEN: Open = ()
+
+
+@dataclass(frozen=True)
+class Window:
+    """What a window of N streams says, each array's first axis.
+
+    ids, frames: int32 [N, U], and log_probs float32 [N, U]; behind a row's tokens stands the one
+    that is still open.  num_tokens: int32 [N].  has_tail: int32 [N], whether an end completes it.
+    """
+
+    ids: Ints
+    log_probs: Floats
+    frames: Ints
+    num_tokens: Ints
+    has_tail: Ints
+
+
+def continue_search(
+    window: Window, special_ids: tuple[int, ...]
+) -> tuple[list[Hypothesis], list[Open]]:
+    """What the window adds to each stream, each token dated by where it fires; what is open."""
+    is_text = ~np.isin(window.ids, special_ids)
+    found, opens = [], []
+    for row, num_tokens in enumerate(window.num_tokens):
+        said = np.flatnonzero(is_text[row, :num_tokens])
+        columns = (window.ids, window.frames, window.log_probs)
+        found.append(Hypothesis(*(column[row, said].tolist() for column in columns)))
+        is_open = window.has_tail[row] and is_text[row, num_tokens]
+        opens.append(
+            (int(window.ids[row, num_tokens]), float(window.log_probs[row, num_tokens]))
+            if is_open
+            else NOTHING_OPEN
+        )
+    return found, opens
+
+
+def complete(still_open: Open) -> Hypothesis:
+    """The token that a stream's end completes, in the last frame before it."""
+    if still_open == NOTHING_OPEN:
+        return Hypothesis()
+    token_id, log_prob = still_open
+    return Hypothesis([int(token_id)], [-1.0], [log_prob])
+
+
 def _times(
     peaks: Peaks, row: int, num_tokens: int
 ) -> tuple[list[float], list[float]] | tuple[None, None]:
