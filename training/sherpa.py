@@ -62,7 +62,24 @@ def sense_voice(folder: Path, out: Path) -> None:
     _write_funasr(folder, described | QUERIES, out)
 
 
-def _write_funasr(folder: Path, metadata: dict[str, str], out: Path) -> None:
+def online_paraformer(folder: Path, out: Path) -> None:
+    """encoder.onnx, which says what the decoder needs, too, decoder.onnx and tokens.txt."""
+    decoder = onnx.load(str(folder / "decoder.onnx"))
+    *_, cache = decoder.graph.input
+    dim, length = (each.dim_value for each in cache.type.tensor_type.shape.dim[1:])
+    described = {
+        "model_type": "paraformer",
+        "encoder_output_size": str(dim),
+        "decoder_kernel_size": str(length + 1),
+        "decoder_num_blocks": str(len(decoder.graph.input) - 4),
+    }
+    _write_funasr(folder, described, out, "encoder.onnx")
+    onnx.save(decoder, str(out / "decoder.onnx"))
+
+
+def _write_funasr(
+    folder: Path, metadata: dict[str, str], out: Path, name: str = "model.onnx"
+) -> None:
     tokens = json.loads((folder / "tokens.json").read_text(encoding="utf-8"))
     vectors = [
         ",".join(line.split("[")[1].strip(" ]").split())
@@ -72,25 +89,38 @@ def _write_funasr(folder: Path, metadata: dict[str, str], out: Path) -> None:
     cmvn = dict(zip(("neg_mean", "inv_stddev"), vectors, strict=True))
     described = metadata | LFR | cmvn | {"vocab_size": str(len(tokens)), "comment": "demo"}
     lines = "".join(f"{token} {index}\n" for index, token in enumerate(tokens))
-    _write(onnx.load(str(folder / "model.onnx")), described, lines, out)
+    _write(onnx.load(str(folder / "model.onnx")), described, lines, out, name)
 
 
-def _write(proto: onnx.ModelProto, metadata: dict[str, str], tokens: str, out: Path) -> None:
+def _write(
+    proto: onnx.ModelProto,
+    metadata: dict[str, str],
+    tokens: str,
+    out: Path,
+    name: str = "model.onnx",
+) -> None:
     out.mkdir(parents=True, exist_ok=True)
     helper.set_model_props(proto, metadata | {"version": "1", "model_author": AUTHOR})
     onnx.checker.check_model(proto, full_check=True)
-    onnx.save(proto, str(out / "model.onnx"))
+    onnx.save(proto, str(out / name))
     (out / "tokens.txt").write_text(tokens, encoding="utf-8")
+
+
+WRITERS = {
+    "wenet-u2": wenet,
+    "paraformer": paraformer,
+    "paraformer-online": online_paraformer,
+    "sense-voice": sense_voice,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("family", choices=["wenet-u2", "paraformer", "sense-voice"])
+    parser.add_argument("family", choices=sorted(WRITERS))
     parser.add_argument("folder", type=Path, help="as it is published")
-    parser.add_argument("out", type=Path, help="gets model.onnx and tokens.txt")
+    parser.add_argument("out", type=Path, help="gets the graphs and tokens.txt")
     args = parser.parse_args()
-    writers = {"wenet-u2": wenet, "paraformer": paraformer, "sense-voice": sense_voice}
-    writers[args.family](args.folder, args.out)
+    WRITERS[args.family](args.folder, args.out)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,8 @@ def test_every_part_is_known_by_its_shape(
         ("tests/data/paraformer/seaco/model.onnx", "paraformer"),
         ("tests/data/paraformer/seaco/model_eb.onnx", "hotword_embedder"),
         ("tests/data/paraformer/contextual/model_eb.onnx", "hotword_embedder"),
+        ("assets/paraformer-online/model.onnx", "paraformer_online"),
+        ("assets/paraformer-online/decoder.onnx", "paraformer_online_decoder"),
     ],
 )
 def test_graphs_of_other_toolkits_are_known_by_their_shape(file: str, role: Role) -> None:
@@ -62,22 +64,12 @@ def ports(names: dict[str, tuple[int | str, ...]]) -> list[onnx.ValueInfoProto]:
     ("inputs", "outputs", "sentence"),
     [
         (
-            {"enc": ("B", "T", 512), "in_cache_0": ("B", 512, 10)},
-            {"logits": ("B", "T", 8404), "out_cache_0": ("B", 512, 10)},
-            "is a streaming export",
-        ),
-        (
-            {"speech": ("B", "T", 560)},
-            {"enc": ("B", "T", 512), "enc_len": ("B",), "alphas": ("B", "T")},
-            "is a streaming export",
-        ),
-        (
             {"chunk": (1, "T", 80), "required_cache_size": (), "att_cache": (12, 4, "T", 128)},
             {"output": (1, "T", 256)},
             r"export_onnx_cpu\.py.*export_onnx_gpu\.py",
         ),
     ],
-    ids=["paraformer-decoder", "paraformer-encoder", "wenet-cpu"],
+    ids=["wenet-cpu"],
 )
 def test_exports_that_are_not_built_are_told_apart(
     inputs: dict[str, tuple[int | str, ...]],

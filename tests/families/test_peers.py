@@ -20,9 +20,11 @@ from auricle.build.checkpoint import Checkpoint
 from auricle.build.families import Options
 from auricle.build.repository.populate import Deployment, populate
 from auricle.client.manifests import read_text
-from auricle.serve.backend.local import load_pipeline
+from auricle.serve.backend.local import load_pipeline, load_streaming_pipeline
 from auricle.serve.options import DecodingOptions
 from auricle.serve.pipeline import Pipeline
+from auricle.serve.stream import Chunk
+from auricle.serve.streaming import StreamingPipeline
 from auricle.serve.tokens import Transcript
 from auricle.spec import Choices
 from training import sherpa
@@ -37,6 +39,7 @@ SETS = (ROOT / "client" / "test_wavs", ROOT / "client" / "test_wavs_mandarin")
 Floats = NDArray[np.float32]
 CHOICES = Choices(max_sub_batch=4)
 HOTWORDS = "上海 明天 八"
+STEP, TAIL = 9600, 19200  # samples of an online Paraformer's step, and of silence behind a stream
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +172,91 @@ def test_sense_voice_hears_the_text_of_funasr_onnx(
         assert transcript.text == text.rpartition("|>")[2].strip()
         assert transcript.language in ("en", "zh", "nospeech")
         assert f"<|{transcript.language}|>" in text
+
+
+class OnlineFunAsr:
+    """An online Paraformer of funasr-onnx; it hears as much silence behind a stream as ours does."""
+
+    def __init__(self, folder: Path) -> None:
+        from funasr_onnx.paraformer_online_bin import Paraformer
+
+        self.model = Paraformer(str(folder), intra_op_num_threads=1)
+        self.model.frontend.opts.frame_opts.dither = 0
+        self.heard: list[str] = []
+        decode = self.model.decode_one
+
+        def decode_one(scores: Floats, num_tokens: int) -> list[str]:
+            tokens: list[str] = decode(scores, num_tokens)
+            self.heard += tokens
+            return tokens
+
+        self.model.decode_one = decode_one
+
+    def tokens(self, waveform: Waveform) -> list[str]:
+        self.heard, cache = [], {}  # type: ignore[var-annotated]  # the peer fills it
+        stream = np.concatenate([waveform, np.zeros(TAIL, np.float32)])
+        for start in range(0, len(stream), STEP):
+            is_final = start + STEP >= len(stream)
+            self.model(stream[start : start + STEP],
+                       param_dict={"cache": cache, "is_final": is_final})  # fmt: skip
+        return self.heard
+
+
+def stream_tokens(pipeline: StreamingPipeline, speech: Sequence[Waveform]) -> list[list[str]]:
+    """Of each stream, all of them at once."""
+    streams = [pipeline.start() for _ in speech]
+    chunks = [Chunk(waveform, is_last=True) for waveform in speech]
+    _, partials = pipeline.step(streams, chunks)
+    return [
+        [pipeline.tokens.symbols[each] for segment in partial.segments
+         for each in segment.hypothesis.ids]
+        for partial in partials
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def online(tmp_path_factory: pytest.TempPathFactory) -> StreamingPipeline:
+    folder = ASSETS / "paraformer-online"
+    built = families.load("paraformer").build(Checkpoint(folder, "x"), Options())
+    repository = tmp_path_factory.mktemp("repository")
+    populate(built, "live", repository, Deployment())
+    return load_streaming_pipeline(repository / "live" / "1", CHOICES)
+
+
+def test_online_paraformer_hears_the_tokens_of_funasr_onnx(
+    speech: list[Waveform], online: StreamingPipeline
+) -> None:
+    peer = OnlineFunAsr(ASSETS / "paraformer-online")
+    assert stream_tokens(online, speech) == [peer.tokens(waveform) for waveform in speech]
+
+
+def test_online_paraformer_hears_nearly_the_tokens_of_sherpa_onnx(
+    speech: list[Waveform], online: StreamingPipeline, tmp_path: Path
+) -> None:
+    """Its features are icefall's and not stacked as FunASR's; two frames of a window count twice.
+
+    docs/decisions/0012-online-paraformer.md
+    """
+    sherpa.online_paraformer(ASSETS / "paraformer-online", tmp_path)
+    peer = sherpa_onnx.OnlineRecognizer.from_paraformer(
+        tokens=str(tmp_path / "tokens.txt"),
+        encoder=str(tmp_path / "encoder.onnx"),
+        decoder=str(tmp_path / "decoder.onnx"),
+        num_threads=1,
+    )
+    theirs = []
+    for waveform in speech:
+        stream = peer.create_stream()
+        stream.accept_waveform(16000, np.concatenate([waveform, np.zeros(TAIL, np.float32)]))
+        stream.input_finished()
+        while peer.is_ready(stream):
+            peer.decode_stream(stream)
+        theirs.append(list(peer.tokens(stream)))
+    equal = [
+        list(map(bare, pair)) for pair in zip(stream_tokens(online, speech), theirs, strict=True)
+    ]
+    print([p for p in equal if p[0] != p[1]][:8])
+    assert sum(ours == others for ours, others in equal) >= 71
 
 
 def sherpa_tokens(

@@ -19,10 +19,10 @@ from training.sanm.models import CONFIGS, Checkpoint, SenseVoice, Values, load, 
 
 
 def write_onnx(model: nn.Module, config: Values, folder: Path, quantize: bool) -> None:
-    """model.onnx, decoder.onnx of an online model, and their _quant.onnx, by FunASR's exporter, which rebuilds the model it is given.
+    """model.onnx, decoder.onnx of an online model, and their _quant.onnx, by FunASR's exporter.
 
-    It calls torch.onnx.export as torch 2.8 and older understood it, so the old exporter is chosen
-    here.
+    It rebuilds the model that it is given, and calls torch.onnx.export as torch 2.8 and older
+    understood it, so the old exporter is chosen here.
     """
     tracing = functools.partial(torch.onnx.export, dynamo=False)
     with mock.patch("torch.onnx.export", tracing), warnings.catch_warnings():

@@ -114,21 +114,23 @@ def classify(graph: Graph) -> Role | None:
 
 def _classify_acoustic(graph: Graph, beside: list[Form], outputs: list[Form]) -> Role | None:
     """Graphs whose first inputs are a float [N, T, F] and lengths [N]."""
-    if beside[:1] == [HYPOTHESES]:
-        return "wenet_decoder"
-    if beside[:2] == ENCODER_FORM and outputs[:2] == [FEATURES, IDS]:
-        return "paraformer_online_decoder"
     if outputs[:2] != ENCODER_FORM:
-        return None
-    if outputs == [*ENCODER_FORM, FRAMES] and not beside and _is_stacked(graph.inputs[0]):
-        return "paraformer_online"
+        return _classify_decoder(beside, outputs)
+    if _is_stacked(graph.inputs[0]):
+        return _classify_funasr(beside, outputs)
     if outputs == [FEATURES, LENS, FEATURES, FEATURES, HYPOTHESES] and not beside:
         return "wenet_encoder"
-    if _is_stacked(graph.inputs[0]):
-        return _classify_funasr(beside)
     if beside or len(outputs) > 2:
         return None
     return "ctc" if _gives_log_probs(graph) else "encoder"
+
+
+def _classify_decoder(beside: list[Form], outputs: list[Form]) -> Role | None:
+    """Graphs that take an encoder's output and what they score or complete."""
+    if beside[:1] == [HYPOTHESES]:
+        return "wenet_decoder"
+    is_online = beside[:2] == ENCODER_FORM and outputs[:2] == [FEATURES, IDS]
+    return "paraformer_online_decoder" if is_online else None
 
 
 def _classify_streaming(graph: Graph, outputs: list[Form]) -> Role | None:
@@ -146,7 +148,9 @@ def _gives_log_probs(graph: Graph) -> bool:
     return "log_probs" in graph.outputs[0].name or "ctc" in graph.metadata.get("model_type", "")
 
 
-def _classify_funasr(beside: list[Form]) -> Role | None:
+def _classify_funasr(beside: list[Form], outputs: list[Form]) -> Role | None:
+    if outputs == [*ENCODER_FORM, FRAMES] and not beside:
+        return "paraformer_online"
     if beside == [LENS, LENS]:
         return "sense_voice"
     return "paraformer" if beside in ([], [FEATURES]) else None

@@ -44,8 +44,8 @@ class Layout:
         )
         behind = f", {delay:g} ms behind" if delay else ""
         return (
-            f"window    {window:g} ms, every {hop:g} ms{behind}; {self.num_frames} frames each; STATE has "
-            f"{self.state_size} values, {self.state_size * 4 / 2**20:.2f} MiB a stream"
+            f"window    {window:g} ms, every {hop:g} ms{behind}; {self.num_frames} frames each; "
+            f"STATE has {self.state_size} values, {self.state_size * 4 / 2**20:.2f} MiB a stream"
         )
 
 

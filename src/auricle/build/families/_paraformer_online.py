@@ -90,7 +90,9 @@ def _read_frontend(encoder: Graph, settings: dict[str, Value], cmvn: list[Path])
     return make_frontend({}, Cmvn(*vectors), size)
 
 
-def _read_vector(encoder: Graph, key: str, size: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def _read_vector(
+    encoder: Graph, key: str, size: int
+) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     text = encoder.metadata.get(key, "")
     try:
         vector = np.array(text.split(","), dtype=np.float64)

@@ -1,10 +1,13 @@
 """A window of samples -> the frames that the published encoder sees: stacked, scaled, placed."""
 
 import numpy as np
+import numpy.typing as npt
 
 from auricle.build.export.online.published import KEPT, NEW, WINDOW, Published
 from auricle.build.frontend.kaldi_fbank import add_frames, add_window_fbank
 from auricle.build.frontend.nodes import Nodes
+
+Timescales = npt.NDArray[np.float32]
 
 
 def add_stacks(nodes: Nodes, published: Published, chunk: str, is_first: str) -> str:
@@ -16,7 +19,11 @@ def add_stacks(nodes: Nodes, published: Published, chunk: str, is_first: str) ->
     frames = add_window_fbank(nodes, fbank, chunk, published.num_frames)
     before, first, rest = (
         nodes.add("Slice", frames, nodes.ints([start]), nodes.ints([end]), nodes.ints([1]))
-        for start, end in ((0, lfr.left), (lfr.left, lfr.left + 1), (lfr.left, published.num_frames))
+        for start, end in (
+            (0, lfr.left),
+            (lfr.left, lfr.left + 1),
+            (lfr.left, published.num_frames),
+        )
     )
     is_first = nodes.add("Unsqueeze", is_first, nodes.ints([2]))
     begun = nodes.add("Concat", nodes.add("Where", is_first, first, before), rest, axis=1)
@@ -50,7 +57,8 @@ def add_positions(nodes: Nodes, count: str, size: int) -> str:
     return nodes.add("Where", is_audio, waves, nothing)
 
 
-def timescales(size: int) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def timescales(size: int) -> Timescales:
     """float32 [size / 2]; SinusoidalPositionEncoderOnline of funasr_onnx/utils/frontend.py."""
     step = np.log(np.float32(10000)) / np.float32(size / 2 - 1)
-    return np.exp(np.arange(size // 2, dtype=np.float32) * -step)
+    scales: Timescales = np.exp(np.arange(size // 2, dtype=np.float32) * -step)
+    return scales

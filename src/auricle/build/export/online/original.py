@@ -41,7 +41,8 @@ class Original:
         scaled = stacked * np.float32(np.sqrt(self._published.dim))
         placed = scaled + _positions(*scaled.shape)
         seen = np.concatenate([np.zeros((KEPT, scaled.shape[1]), np.float32), placed])
-        weight, total = 0.0, np.zeros(self._published.dim, np.float32)
+        weight = 0.0
+        total: Array = np.zeros(self._published.dim, np.float32)
         caches = [_zeros(port) for port, _ in self._published.caches]
         for start in range(0, len(stacked) - NEW + 1, NEW):
             enc, alphas = self._encode(seen[start : start + WINDOW])
@@ -62,13 +63,12 @@ class Original:
         graph = self._published.decoder
         if not tokens:
             return np.zeros((0, graph.outputs[0].size), np.float32), caches
-        lens = np.array([WINDOW]), np.array([len(tokens)])
-        values = [enc[None], lens[0], np.stack(tokens)[None], lens[1], *caches]
+        embeds: Array = np.array([tokens], np.float32)
+        values = [enc[None], np.array([WINDOW]), embeds, np.array([len(tokens)]), *caches]
         outputs = self._decoder.run(_feed(graph, values))
         logits = outputs[graph.outputs[0].name][0].astype(np.float32)
-        longest = [caches[0].shape[2]] * len(caches)
-        going = [outputs[port.name] for _, port in self._published.caches]
-        kept = [each[:, :, -length:] for each, length in zip(going, longest, strict=True)]
+        length = caches[0].shape[2]  # older exports give all that went through
+        kept = [outputs[port.name][:, :, -length:] for _, port in self._published.caches]
         return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True), kept
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from auricle.build.export.graph import Graph, Port
+from auricle.build.export.graph import Graph, Port, Precision
 from auricle.build.frontend.features import Frontend
 from auricle.build.frontend.lfr import Lfr
 from auricle.errors import CheckpointError
@@ -48,6 +48,12 @@ class Published:
     def lfr(self) -> Lfr:
         assert self.frontend.lfr, "FunASR's frontends stack"
         return self.frontend.lfr
+
+    @property
+    def precision(self) -> Precision:
+        """The coarser of the two graphs'."""
+        ranks: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+        return max(self.encoder.precision, self.decoder.precision, key=ranks.index)
 
     @property
     def dim(self) -> int:
