@@ -27,6 +27,7 @@ class Layout:
     """How a stream is cut; samples but for state_size, floats, and num_frames, of the output.
 
     reflected: samples in front of the stream's first, mirrored from it.
+    max_windows, warm_up: how long one state lasts, as spec.Streaming has it.
     """
 
     window: int
@@ -34,6 +35,8 @@ class Layout:
     reflected: int
     state_size: int
     num_frames: int
+    max_windows: int | None = None
+    warm_up: int = 0
 
     def describe(self, sample_rate: int) -> str:
         """One line of a report."""
@@ -41,6 +44,18 @@ class Layout:
         return (
             f"window    {window:g} ms, every {hop:g} ms; {self.num_frames} frames each; STATE has "
             f"{self.state_size} values, {self.state_size * 4 / 2**20:.2f} MiB a stream"
+        )
+
+    def describe_end(self, sample_rate: int) -> str:
+        """Of a stream, or of its states."""
+        if self.max_windows is None:
+            return "no end to a stream"
+        longest, both = (
+            windows * self.hop / sample_rate for windows in (self.max_windows, self.warm_up)
+        )
+        return (
+            f"positions for {longest:.2f} s, where a new state goes on, which has heard the last "
+            f"{both:.2f} s of them, too"
         )
 
 
