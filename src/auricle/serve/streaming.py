@@ -73,12 +73,16 @@ class StreamingPipeline:
 
     def _advance(self, streams: Sequence[Stream]) -> list[Stream]:
         """Each stream behind its next window; the segments that a rule ends, end."""
-        outputs, streams = self._encode(list(map(self._relieve, streams)))
+        streams = list(map(self._relieve, streams))
+        outputs, states = self._encode(streams)
         found, memories = self.search.advance(outputs, [stream.memory for stream in streams])
         advanced = []
         for row, stream in enumerate(streams):
             kept = {name: _row(outputs[name], row) for name in self.search.reads}
-            moved = dataclasses.replace(stream, memory=memories[row])
+            state, next_state = states[row]
+            moved = dataclasses.replace(
+                stream, state=state, next_state=next_state, memory=memories[row]
+            )
             advanced.append(self._extend(moved, found[row], kept))
         rules = {row: self._find_endpoint(stream) for row, stream in enumerate(advanced)}
         return self._close(advanced, {row: rule for row, rule in rules.items() if rule})
@@ -89,8 +93,10 @@ class StreamingPipeline:
             return stream
         return dataclasses.replace(stream, state=stream.next_state, next_state=None)
 
-    def _encode(self, streams: Sequence[Stream]) -> tuple[Tensors, list[Stream]]:
-        """What the encoder says of each one's next window, and the streams with its states then."""
+    def _encode(
+        self, streams: Sequence[Stream]
+    ) -> tuple[Tensors, list[tuple[Array, Array | None]]]:
+        """What the encoder says of each one's next window, and its one or two states then."""
         doubled = [
             row
             for row, stream in enumerate(streams)
@@ -101,10 +107,7 @@ class StreamingPipeline:
         outputs = self._run(rows)
         states = [_row(outputs["NEW_STATE"], row) for row in range(len(rows))]
         following = dict(zip(doubled, states[len(streams) :], strict=True))
-        behind = [
-            dataclasses.replace(stream, state=states[row], next_state=following.get(row))
-            for row, stream in enumerate(streams)
-        ]
+        behind = [(states[row], following.get(row)) for row in range(len(streams))]
         return {name: values[: len(streams)] for name, values in outputs.items()}, behind
 
     def _run(self, rows: Sequence[tuple[Stream, Array | None]]) -> Tensors:
