@@ -11,28 +11,33 @@ from auricle.spec import Streaming
 
 @dataclass(frozen=True)
 class Relay:
-    """done: windows of a stream since its first state began."""
+    """max_windows: that one state can take.  warm_up: of these, that the next one hears, too.
 
-    streaming: Streaming
+    done: windows of a stream since its first state began.
+    """
+
+    max_windows: int
+    warm_up: int
 
     def __post_init__(self) -> None:
-        longest, warm_up = self.streaming.max_windows, self.streaming.warm_up
-        fits = longest is None or 0 <= 2 * warm_up <= longest > 0
-        assert fits, f"of {longest} windows, two states can hear half at most, not {warm_up}"
+        assert 0 <= 2 * self.warm_up <= self.max_windows > 0, "two states at most hear a window"
 
     def needs_two(self, done: int) -> bool:
         """Whether the state that will take over hears the next window, too."""
-        if self.streaming.max_windows is None:
-            return False
-        return done >= self._lap and done % self._lap < self.streaming.warm_up
+        return done >= self._lap and done % self._lap < self.warm_up
 
     def takes_over(self, done: int) -> bool:
         """Whether from the next window on there is the new state alone."""
-        longest = self.streaming.max_windows
-        return longest is not None and done >= longest and (done - longest) % self._lap == 0
+        return done >= self.max_windows and (done - self.max_windows) % self._lap == 0
 
     @property
     def _lap(self) -> int:
         """Windows from the beginning of one state to that of the next."""
-        assert self.streaming.max_windows is not None, "without an end there are no laps"
-        return self.streaming.max_windows - self.streaming.warm_up
+        return self.max_windows - self.warm_up
+
+
+def create_relay(streaming: Streaming) -> Relay | None:
+    """None where one state takes a stream of any length."""
+    if streaming.max_windows is None:
+        return None
+    return Relay(streaming.max_windows, streaming.warm_up)

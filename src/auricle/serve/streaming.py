@@ -12,7 +12,7 @@ import numpy as np
 from auricle.serve.decode.endpoint import NEVER, RuleName, Rules, find_endpoint
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.framing import Backlog, Framing
-from auricle.serve.relay import Relay
+from auricle.serve.relay import create_relay
 from auricle.serve.runner import Array, Runner, Tensors
 from auricle.serve.segments import Endpoint, Segment
 from auricle.serve.stream import Chunk, Partial, Stream
@@ -37,7 +37,7 @@ class StreamingPipeline:
         self.runner = runner
         self.tokens = tokens
         self.framing = Framing(spec.streaming, spec.sample_rate)
-        self.relay = Relay(spec.streaming)
+        self.relay = create_relay(spec.streaming)
         self.search = create_stream_search(spec, choices, runner)
 
     def start(self, rules: Rules = NEVER) -> Stream:
@@ -73,7 +73,7 @@ class StreamingPipeline:
 
     def _advance(self, streams: Sequence[Stream]) -> list[Stream]:
         """Each stream behind its next window; the segments that a rule ends, end."""
-        streams = list(map(self._relieve, streams))
+        streams = self._relieve(streams)
         outputs, states = self._encode(streams)
         found, memories = self.search.advance(outputs, [stream.memory for stream in streams])
         advanced = []
@@ -87,11 +87,16 @@ class StreamingPipeline:
         rules = {row: self._find_endpoint(stream) for row, stream in enumerate(advanced)}
         return self._close(advanced, {row: rule for row, rule in rules.items() if rule})
 
-    def _relieve(self, stream: Stream) -> Stream:
-        """With the state that is to hear the next window."""
-        if not self.relay.takes_over(stream.backlog.num_windows):
-            return stream
-        return dataclasses.replace(stream, state=stream.next_state, next_state=None)
+    def _relieve(self, streams: Sequence[Stream]) -> Sequence[Stream]:
+        """With new states where the positions of the old ones have ended."""
+        if not self.relay:
+            return streams
+        return [
+            dataclasses.replace(stream, state=stream.next_state, next_state=None)
+            if self.relay.takes_over(stream.backlog.num_windows)
+            else stream
+            for stream in streams
+        ]
 
     def _encode(
         self, streams: Sequence[Stream]
@@ -100,7 +105,7 @@ class StreamingPipeline:
         doubled = [
             row
             for row, stream in enumerate(streams)
-            if self.relay.needs_two(stream.backlog.num_windows)
+            if self.relay and self.relay.needs_two(stream.backlog.num_windows)
         ]
         rows = [(stream, stream.state) for stream in streams]
         rows += [(streams[row], streams[row].next_state) for row in doubled]
