@@ -37,14 +37,15 @@ ROOMS: dict[str, set[str]] = {
         "serve.planning", "serve.searches", "serve.runner", "serve.decode", "spec", "errors",
     },
     "serve.framing": {"serve.planning", "spec"},
+    "serve.relay": {"spec"},
     "serve.segments": {"serve.decode"},
     "serve.stream": {
         "serve.decode", "serve.framing", "serve.planning", "serve.runner", "serve.segments",
         "serve.stream_searches", "serve.tokens",
     },
     "serve.streaming": {
-        "serve.decode", "serve.framing", "serve.runner", "serve.segments", "serve.stream",
-        "serve.stream_searches", "serve.tokens", "spec",
+        "serve.decode", "serve.framing", "serve.relay", "serve.runner", "serve.segments",
+        "serve.stream", "serve.stream_searches", "serve.tokens", "spec",
     },
     "serve.hotwords": {
         "serve.options", "serve.quoting", "serve.runner", "serve.spelling", "spec", "errors",

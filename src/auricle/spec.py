@@ -104,6 +104,8 @@ class Streaming:
     state_size: floats of STATE; the first STATE of a stream is all zeros.
     num_frames: output frames of one window.
     delay: samples by which these lie behind the window's hop, since the encoder looks ahead.
+    max_windows: that one state can take (a table of positions), or None.
+    warm_up: windows of these that the next state hears, too, before it takes over.
     """
 
     window: int
@@ -112,6 +114,8 @@ class Streaming:
     state_size: int
     num_frames: int
     delay: int = 0
+    max_windows: int | None = None
+    warm_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,8 @@ class PipelineSpec:
     seconds_per_frame: seconds of audio per encoder output frame.
     graphs: role ("encoder", "decoder", "joiner", "rescorer", "hotword_embedder") -> file name in
         the version folder.
-    max_seconds: the longest audio that the graph itself can take (a positional table), or None.
+    max_seconds: the longest audio that the graph itself can take (a positional table), or None; of
+        a stream, None.
     has_timestamps: whether a head "cif" gives the peaks of its tokens.
     num_end_tokens: tokens of a head "cif" behind the text, </s>.
     streaming: how the encoder takes a stream; None for a model of whole utterances.

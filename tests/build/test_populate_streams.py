@@ -1,6 +1,5 @@
 """The written repository of a model of streams."""
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -45,11 +44,6 @@ def test_an_encoder_of_streams_is_warmed_up_by_a_window(live: Built, tmp_path: P
 
 def test_the_windows_of_all_streams_are_one_run(live: Built) -> None:
     assert choose(live, IN_PROCESS).max_sub_batch == 64
-
-
-def test_a_table_of_positions_does_not_shorten_a_chunk(live: Built) -> None:
-    facts = dataclasses.replace(live.spec, max_seconds=4.0)
-    assert choose(dataclasses.replace(live, spec=facts), IN_PROCESS).max_audio_seconds == 60
 
 
 def edit(path: Path) -> None:

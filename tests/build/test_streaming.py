@@ -176,15 +176,34 @@ def test_streams_at_different_positions_share_a_run(tmp_path: Path) -> None:
             np.testing.assert_allclose(batch[name][index], values[0], atol=3e-6, err_msg=name)
 
 
-def test_a_table_of_positions_ends_a_stream(tmp_path: Path) -> None:
+def test_a_table_of_positions_ends_a_state(tmp_path: Path) -> None:
     """Windows of 4 frames, and a table of 100: 25 windows of 160 ms."""
     served = serve_wenet(tmp_path, positions=100)
-    assert served.max_seconds == 4.0
-    assert any("positions for 4.00 s" in line for line in served.report)
+    assert served.layout
+    assert (served.layout.max_windows, served.layout.warm_up) == (25, 12)
+    assert served.max_seconds is None
+    assert any(
+        "positions for 4.00 s, where a new state goes on, which has heard the last 1.92 s" in line
+        for line in served.report
+    )
 
 
-def test_a_stream_without_positions_has_no_end(tmp_path: Path) -> None:
-    assert serve_wenet(tmp_path).max_seconds is None
+def test_a_state_takes_over_after_ten_seconds_at_least(tmp_path: Path) -> None:
+    served = serve_wenet(tmp_path, positions=1000)
+    assert served.layout
+    assert (served.layout.max_windows, served.layout.warm_up) == (250, 63)
+
+
+def test_a_table_that_no_stream_could_use_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="positions for 19 windows of a stream, expected 20"):
+        serve_wenet(tmp_path, positions=79)
+
+
+def test_a_state_without_positions_has_no_end(tmp_path: Path) -> None:
+    served = serve_wenet(tmp_path)
+    assert served.layout
+    assert (served.layout.max_windows, served.layout.warm_up) == (None, 0)
+    assert any("no end to a stream" in line for line in served.report)
 
 
 def encoders(folder: Path) -> StreamingEncoders:

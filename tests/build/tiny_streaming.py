@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
@@ -30,7 +31,7 @@ class Encoder:
 
     state_dtype: of the caches.  count_dtype: of processed_lens.
     counts: whether the graph advances processed_lens.  positions: rows of a table that it reads by
-    the frames done, 0 for none.  mark: before the name of a state's next value.
+    the frames done, all alike, 0 for none.  mark: before the name of a state's next value.
     """
 
     is_ctc: bool = False
@@ -212,7 +213,7 @@ def _place(nodes: Nodes, count: str, positions: int) -> str:
         waves = nodes.add("Cos", nodes.add("Mul", count, nodes.floats(0.1)))
         return nodes.add("Unsqueeze", waves, nodes.ints([1]))
     last = nodes.add("Add", nodes.add("Cast", count, to=TensorProto.INT64), nodes.ints(CHUNK - 1))
-    return nodes.add("Gather", nodes.floats(tiny.weights(positions, DIM)), last)
+    return nodes.add("Gather", nodes.floats(np.tile(tiny.weights(1, DIM), (positions, 1))), last)
 
 
 def _keep(nodes: Nodes, parts: tuple[str, str], axis: int, size: int) -> str:

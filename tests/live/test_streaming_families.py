@@ -76,3 +76,18 @@ def test_streams_at_once_say_what_each_says_alone_and_whole(
     _, partials = pipeline.step([pipeline.start() for _ in chunks], chunks)
     assert texts == [partial.text for partial in partials]
     assert any(texts)
+
+
+@pytest.mark.parametrize("suffix", RUNNERS)
+@pytest.mark.parametrize("form", ["wenet_u2-positions"])
+def test_a_stream_goes_on_where_the_positions_end(
+    talker: Talker, pipeline: StreamingPipeline
+) -> None:
+    waveform = noise(12 * 16000)
+    facts = pipeline.facts
+    assert facts.max_windows is not None
+    assert 3 * facts.max_windows * facts.hop < len(waveform)
+    told = talker.say_all(np.array_split(waveform, 30), stream_id=100)
+    _, (whole,) = pipeline.step([pipeline.start()], [Chunk(waveform, is_last=True)])
+    assert told[-1].text == whole.text
+    assert len(told[-1].text) > len(told[15].text) > 0

@@ -88,6 +88,24 @@ def listen(
     return partials
 
 
+def listen_together(
+    pipeline: StreamingPipeline, cut_streams: Sequence[list[Chunk]], random: Random
+) -> list[list[Partial]]:
+    """Of each stream, some of which have a chunk at each step."""
+    together: list[list[Partial]] = [[] for _ in cut_streams]
+    held = [pipeline.start(RULES) for _ in cut_streams]
+    waiting = [list(chunks) for chunks in cut_streams]
+    while rows := [row for row, chunks in enumerate(waiting) if chunks]:
+        rows = sorted(random.sample(rows, random.randint(1, len(rows))))
+        behind, partials = pipeline.step(
+            [held[row] for row in rows], [waiting[row].pop(0) for row in rows]
+        )
+        for row, stream, partial in zip(rows, behind, partials, strict=True):
+            held[row] = stream
+            together[row].append(partial)
+    return together
+
+
 def finals(partials: Sequence[Partial]) -> list[Segment]:
     return [segment for each in partials for segment in each.segments if segment.is_final]
 
@@ -141,19 +159,9 @@ def test_streams_in_any_company_say_what_they_say_alone(
     random: Random,
 ) -> None:
     pipeline = make(choices=Choices(max_sub_batch=max_sub_batch, decoding=decoding))
-    alone = [listen(pipeline, chunks, pipeline.start(RULES)) for _, chunks in cut_streams]
-    together: list[list[Partial]] = [[] for _ in cut_streams]
-    held = [pipeline.start(RULES) for _ in cut_streams]
-    waiting = [list(chunks) for _, chunks in cut_streams]
-    while rows := [row for row, chunks in enumerate(waiting) if chunks]:
-        rows = sorted(random.sample(rows, random.randint(1, len(rows))))
-        behind, partials = pipeline.step(
-            [held[row] for row in rows], [waiting[row].pop(0) for row in rows]
-        )
-        for row, stream, partial in zip(rows, behind, partials, strict=True):
-            held[row] = stream
-            together[row].append(partial)
-    assert together == alone
+    chunks = [chunks for _, chunks in cut_streams]
+    alone = [listen(pipeline, each, pipeline.start(RULES)) for each in chunks]
+    assert listen_together(pipeline, chunks, random) == alone
 
 
 @given(streams())

@@ -16,6 +16,7 @@ class Stream:
     """A stream between two chunks; a value.
 
     state: float32 [S], the encoder's; None before the first window.
+    next_state: likewise, that will take over when the positions of state end.
     origin: samples of the caller before those that this state has seen or will see.
     text: so far.  stable: what of it will not change.
     kept: of each window of the open segment, what a second pass over it reads.
@@ -26,6 +27,7 @@ class Stream:
     rules: Rules = NEVER
     backlog: Backlog = field(default_factory=Backlog)
     state: Array | None = None
+    next_state: Array | None = None
     origin: int = 0
     text: GrowingText = field(default_factory=GrowingText)
     stable: GrowingText = field(default_factory=GrowingText)

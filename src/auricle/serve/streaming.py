@@ -12,6 +12,7 @@ import numpy as np
 from auricle.serve.decode.endpoint import NEVER, RuleName, Rules, find_endpoint
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.framing import Backlog, Framing
+from auricle.serve.relay import create_relay
 from auricle.serve.runner import Array, Runner, Tensors
 from auricle.serve.segments import Endpoint, Segment
 from auricle.serve.stream import Chunk, Partial, Stream
@@ -36,6 +37,7 @@ class StreamingPipeline:
         self.runner = runner
         self.tokens = tokens
         self.framing = Framing(spec.streaming, spec.sample_rate)
+        self.relay = create_relay(spec.streaming)
         self.search = create_stream_search(spec, choices, runner)
 
     def start(self, rules: Rules = NEVER) -> Stream:
@@ -71,30 +73,61 @@ class StreamingPipeline:
 
     def _advance(self, streams: Sequence[Stream]) -> list[Stream]:
         """Each stream behind its next window; the segments that a rule ends, end."""
-        outputs = self._encode(streams)
+        streams = self._relieve(streams)
+        outputs, states = self._encode(streams)
         found, memories = self.search.advance(outputs, [stream.memory for stream in streams])
         advanced = []
         for row, stream in enumerate(streams):
             kept = {name: _row(outputs[name], row) for name in self.search.reads}
-            state = _row(outputs["NEW_STATE"], row)
-            moved = dataclasses.replace(stream, state=state, memory=memories[row])
+            state, next_state = states[row]
+            moved = dataclasses.replace(
+                stream, state=state, next_state=next_state, memory=memories[row]
+            )
             advanced.append(self._extend(moved, found[row], kept))
         rules = {row: self._find_endpoint(stream) for row, stream in enumerate(advanced)}
         return self._close(advanced, {row: rule for row, rule in rules.items() if rule})
 
-    def _encode(self, streams: Sequence[Stream]) -> Tensors:
+    def _relieve(self, streams: Sequence[Stream]) -> Sequence[Stream]:
+        """With new states where the positions of the old ones have ended."""
+        if not self.relay:
+            return streams
+        return [
+            dataclasses.replace(stream, state=stream.next_state, next_state=None)
+            if self.relay.takes_over(stream.backlog.num_windows)
+            else stream
+            for stream in streams
+        ]
+
+    def _encode(
+        self, streams: Sequence[Stream]
+    ) -> tuple[Tensors, list[tuple[Array, Array | None]]]:
+        """What the encoder says of each one's next window, and its one or two states then."""
+        doubled = [
+            row
+            for row, stream in enumerate(streams)
+            if self.relay and self.relay.needs_two(stream.backlog.num_windows)
+        ]
+        rows = [(stream, stream.state) for stream in streams]
+        rows += [(streams[row], streams[row].next_state) for row in doubled]
+        outputs = self._run(rows)
+        states = [_row(outputs["NEW_STATE"], row) for row in range(len(rows))]
+        following = dict(zip(doubled, states[len(streams) :], strict=True))
+        behind = [(states[row], following.get(row)) for row in range(len(streams))]
+        return {name: values[: len(streams)] for name, values in outputs.items()}, behind
+
+    def _run(self, rows: Sequence[tuple[Stream, Array | None]]) -> Tensors:
         size = self.choices.max_sub_batch
-        starts = range(0, len(streams), size)
-        batches = [self._inputs(streams[start : start + size]) for start in starts]
+        starts = range(0, len(rows), size)
+        batches = [self._inputs(rows[start : start + size]) for start in starts]
         outputs = self.runner.run("encoder", batches)
         if len(outputs) == 1:
             return outputs[0]
         return {name: np.concatenate([each[name] for each in outputs]) for name in outputs[0]}
 
-    def _inputs(self, streams: Sequence[Stream]) -> dict[str, Array]:
+    def _inputs(self, rows: Sequence[tuple[Stream, Array | None]]) -> dict[str, Array]:
         zeros = np.zeros(self.facts.state_size, np.float32)
-        states = [zeros if stream.state is None else stream.state for stream in streams]
-        windows = [self.framing.window(stream.backlog) for stream in streams]
+        states = [zeros if state is None else state for _, state in rows]
+        windows = [self.framing.window(stream.backlog) for stream, _ in rows]
         return {"CHUNK": _stack(windows), "STATE": _stack(states)}
 
     def _extend(self, stream: Stream, added: Hypothesis, kept: Tensors) -> Stream:
@@ -173,6 +206,7 @@ class StreamingPipeline:
             memory=self.search.start,
             backlog=Backlog(),
             state=None,
+            next_state=None,
             origin=stream.num_samples,
             text=text,
             stable=text,

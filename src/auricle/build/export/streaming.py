@@ -28,6 +28,7 @@ class Layout:
 
     reflected: samples in front of the stream's first, mirrored from it.
     delay: samples from the first of a hop back to those that the window's first output is of.
+    max_windows, warm_up: how long one state lasts, as spec.Streaming has it.
     """
 
     window: int
@@ -36,6 +37,8 @@ class Layout:
     state_size: int
     num_frames: int
     delay: int = 0
+    max_windows: int | None = None
+    warm_up: int = 0
 
     def describe(self, sample_rate: int) -> str:
         """One line of a report."""
@@ -46,6 +49,18 @@ class Layout:
         return (
             f"window    {window:g} ms, every {hop:g} ms{behind}; {self.num_frames} frames each; "
             f"STATE has {self.state_size} values, {self.state_size * 4 / 2**20:.2f} MiB a stream"
+        )
+
+    def describe_end(self, sample_rate: int) -> str:
+        """Of a stream, or of its states."""
+        if self.max_windows is None:
+            return "no end to a stream"
+        longest, both = (
+            windows * self.hop / sample_rate for windows in (self.max_windows, self.warm_up)
+        )
+        return (
+            f"positions for {longest:.2f} s, where a new state goes on, which has heard the last "
+            f"{both:.2f} s of them, too"
         )
 
 

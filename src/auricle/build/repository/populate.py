@@ -122,7 +122,7 @@ def choose(built: Built, deployment: Deployment) -> Choices:
     if built.vocab_size > 1000:
         lookahead = 1
     streaming = built.spec.streaming
-    longest = None if streaming else built.spec.max_seconds
+    longest = built.spec.max_seconds
     rescorer = built.spec.rescorer
     return Choices(
         runner=deployment.runner,
