@@ -175,7 +175,7 @@ def test_sense_voice_hears_the_text_of_funasr_onnx(
 
 
 class OnlineFunAsr:
-    """An online Paraformer of funasr-onnx; it hears as much silence behind a stream as ours does."""
+    """An online Paraformer of funasr-onnx, which hears silence behind a stream, as ours does."""
 
     def __init__(self, folder: Path) -> None:
         from funasr_onnx.paraformer_online_bin import Paraformer
@@ -255,7 +255,6 @@ def test_online_paraformer_hears_nearly_the_tokens_of_sherpa_onnx(
     equal = [
         list(map(bare, pair)) for pair in zip(stream_tokens(online, speech), theirs, strict=True)
     ]
-    print([p for p in equal if p[0] != p[1]][:8])
     assert sum(ours == others for ours, others in equal) >= 71
 
 

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.errors import RepositoryError
 from auricle.serve.decode import ctc, prefix_beam
 from auricle.serve.decode.endpoint import Rules
 from auricle.serve.framing import TAIL_FRAMES
@@ -346,9 +345,3 @@ def test_a_stream_of_silence_ends_its_segments_too() -> None:
     silence = Chunk(np.zeros(SAMPLE_RATE, np.float32))
     (partial,) = listen(pipeline, [silence], pipeline.start(RULES))
     assert [segment.endpoint for segment in partial.segments] == ["rule1", "rule1", None]
-
-
-def test_a_decoding_that_no_stream_has_is_refused() -> None:
-    spec = dataclasses.replace(SPEC, head="cif")
-    with pytest.raises(RepositoryError, match="decodes streams by nothing"):
-        StreamingPipeline(spec, Choices(), FakeRunner({}), TokenTable(SYMBOLS, "bpe", 0.01))

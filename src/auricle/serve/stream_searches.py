@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auricle.errors import RepositoryError
 from auricle.serve.decode import cif, ctc, transducer
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.planning import stack
@@ -52,12 +51,6 @@ class StreamSearch:
 def create_stream_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
     """RepositoryError if choices ask for a decoding that the model has not."""
     check_fit(spec, choices)
-    known = [decoding for head, decoding in STREAM_SEARCHES if head == spec.head]
-    if choices.decoding not in known:
-        raise RepositoryError(
-            f"parameter decoding is {choices.decoding!r}, but this {spec.family} model decodes "
-            f"streams by {', '.join(known) or 'nothing'}"
-        )
     return STREAM_SEARCHES[spec.head, choices.decoding](spec, choices, runner)
 
 
