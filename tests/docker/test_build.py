@@ -38,3 +38,17 @@ def test_a_mounted_repository_wins(repository: Path, start_project: StartProject
     (server,) = project.containers()
     _, said = server.exec_run(["auricle", "health"])
     assert [line.split(":")[0] for line in said.decode().splitlines()] == ["mine"]
+
+
+def test_a_stream_is_heard_beside_the_demo(start_project: StartProject, results: Path) -> None:
+    project = start_project(variables={"AURICLE_RESULTS": str(results)})
+    project.compose(
+        "run", "--rm", "--no-TTY", "build", "icefall-transducer",
+        "--from", "/checkpoints/icefall-streaming", "--name", "live", "--repo", "/models/streaming",
+    )  # fmt: skip
+    project.compose("restart", "server")
+    answer = project.compose(
+        "run", "--rm", "--no-TTY", "client", "stream", "/data/heldout-0020.wav",
+        "--model-name", "live", "--second-pass", "demo",
+    )  # fmt: skip
+    assert answer.stdout == "heldout-0020 eleven purple up\n"

@@ -9,9 +9,8 @@ import numpy as np
 
 from auricle.client.corpus import Outcome
 from auricle.client.scoring import NOTHING, Alignment, Score
-from auricle.client.times import StreamSpeed
+from auricle.client.times import StreamSpeed, ranks
 
-PERCENTILES = (50, 90, 95, 99)
 ABSENT = "*"  # icefall's sign for the missing side of an insertion or deletion
 
 
@@ -49,12 +48,10 @@ class Speed:
         return float(np.percentile(self.latencies_s, percent)) * 1000
 
     def __str__(self) -> str:
-        mean_ms = float(np.mean(self.latencies_s)) * 1000
-        ranks = "  ".join(f"p{rank} {self.latency_ms(rank):.1f}" for rank in PERCENTILES)
         return (
             f"{len(self.latencies_s)} utterances, {self.audio_s:.1f} s of audio "
             f"in {self.wall_s:.2f} s: RTF {self.rtf:.4f}, RTFx {self.rtfx:.1f}\n"
-            f"latency ms: mean {mean_ms:.1f}  {ranks}"
+            f"latency ms: {ranks(self.latencies_s)}"
         )
 
 

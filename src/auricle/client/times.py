@@ -1,4 +1,4 @@
-"""What streams took: of one its latencies, of many their percentiles."""
+"""What requests took: of a stream its latencies, of many their percentiles."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class StreamSpeed:
             f"{len(self.times)} streams, {self.audio_s:.1f} s of audio in {self.wall_s:.2f} s: "
             f"RTF {1 / self.rtfx:.4f}, RTFx {self.rtfx:.1f}"
         ]
-        lines += [f"{name} ms: {_ranks(values)}" for name, values in rows.items() if values]
+        lines += [f"{name} ms: {ranks(values)}" for name, values in rows.items() if values]
         return "\n".join(lines)
 
 
@@ -69,5 +69,6 @@ def percentiles_ms(seconds: Iterable[float]) -> dict[str, float]:
     return {"mean": float(np.mean(values)), **named}
 
 
-def _ranks(seconds: Sequence[float]) -> str:
+def ranks(seconds: Iterable[float]) -> str:
+    """percentiles_ms in one line, to a tenth."""
     return "  ".join(f"{name} {value:.1f}" for name, value in percentiles_ms(seconds).items())

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from auricle.cli import EXIT_FAILED
+from auricle.cli.bench import steps
 
 if TYPE_CHECKING:
-    from auricle.cli.bench import Asked
     from auricle.client.bench.streaming.experiment import StreamPlan
     from auricle.client.bench.streaming.record import StreamRecord
 
 
-def measure(asked: "Asked", plan: "StreamPlan", trans: Path | None, json: Path | None) -> None:
+def measure(asked: steps.Asked, plan: "StreamPlan", trans: Path | None, json: Path | None) -> None:
     """Print the table and the conclusion; a level with a failure ends the command by 1."""
     from auricle.client.bench.streaming.report import conclude, largest, markdown
 
@@ -29,8 +29,7 @@ def measure(asked: "Asked", plan: "StreamPlan", trans: Path | None, json: Path |
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _measure(asked: "Asked", plan: "StreamPlan", trans: Path | None) -> "StreamRecord":
-    from auricle.client import AsyncClient
+async def _measure(asked: steps.Asked, plan: "StreamPlan", trans: Path | None) -> "StreamRecord":
     from auricle.client.bench import machine
     from auricle.client.bench.streaming import experiment
     from auricle.client.bench.streaming.record import StreamRecord
@@ -38,10 +37,8 @@ async def _measure(asked: "Asked", plan: "StreamPlan", trans: Path | None) -> "S
     from auricle.client.manifests import read_text
 
     here = machine.describe()
-    url, credentials = asked.url, asked.credentials
-    async with AsyncClient(url, model=asked.model, credentials=credentials) as client:
-        model = await client.model()
-    async with connect(url, model, credentials, asked.parameters) as target:
+    model = await steps.find_model(asked)
+    async with connect(asked.url, model, asked.credentials, asked.parameters) as target:
         truth = await experiment.find_truth(target, plan, read_text(trans) if trans else None)
         measured = []
         async for each in experiment.measure(target, plan, truth):

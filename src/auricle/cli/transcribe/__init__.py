@@ -1,6 +1,5 @@
 """auricle transcribe: audio to a running server, transcripts to stdout, all else to stderr."""
 
-import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,32 +53,28 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     _statistics: options.Statistics = None,
 ) -> None:
     """Transcribe audio with a running server; score it where transcripts are given."""
-    from auricle.client import AsyncClient, Credentials, corpus, outputs, session, verdict
+    from auricle.client import Credentials, corpus, outputs, session
 
-    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
+    steps.start_log(verbose)
     wavscp, trans = steps.find_lists(manifest_dir, wavscp, trans)
     if resume and not output:
         raise typer.BadParameter("--resume continues a file: name it with --output")
-    steps.check_judged(max_wer, trans)
-    utterances = steps.find_utterances(
-        (audio or []) + (audio_path or []), wavscp, data_dir, allow_pipes
-    )
-    references = steps.read_references(trans, utterances) if trans else {}
+    rules = steps.make_rules(trans, compute_cer, normalize, max_wer, log_dir)
+    named = steps.Named((audio or []) + (audio_path or []), wavscp, data_dir, allow_pipes)
+    utterances = steps.find_utterances(named)
+    references = steps.read_references(trans, utterances)
     finished = outputs.keep_finished(output, as_json=as_json) if output and resume else {}
-    credentials = Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
-    address = url or f"{server_addr}:{server_port or protocol.port}"
-    connect = partial(
-        AsyncClient, address, protocol=protocol.value, model=model_name,
-        sample_rate=sample_rate, credentials=credentials,
-    )  # fmt: skip
     todo = [one for one in utterances if one.id not in finished]
+    credentials = Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
+    server = steps.Server(url, server_addr, server_port, protocol, sample_rate, credentials)
+    connect = partial(server.connect, model_name)
     load = corpus.Load(num_tasks, batch_size, as_json, split_parameters(parameter))
     transcribe = partial(corpus.transcribe_corpus, load=load)
     done = session.Run(finished)
     job = session.Job(connect, todo, transcribe, output, appends=resume, as_json=as_json)
     with _progress(job, log_interval) as tell:
         cut_short = steps.carry_out(job, done, tell)
-    judged = steps.judge(done, references, verdict.Rules(compute_cer, normalize, max_wer, log_dir))
+    judged = steps.judge(done, references, rules)
     raise typer.Exit(cut_short or judged)
 
 

@@ -1,21 +1,62 @@
 """What auricle transcribe and auricle stream have in common: what is said, done and judged."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from auricle.cli import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_UNREACHABLE
+from auricle.cli.transcribe.options import Protocol
 from auricle.errors import ManifestError, UnreachableError
 
 if TYPE_CHECKING:
+    from auricle.client import AsyncClient, Credentials
     from auricle.client.corpus import Outcome
     from auricle.client.manifests import Utterance
     from auricle.client.session import Job, Run
     from auricle.client.verdict import Rules
+
+
+@dataclass(frozen=True)
+class Named:
+    """What is to be transcribed, as the options name it: files or a wav.scp."""
+
+    files: list[str]
+    wavscp: Path | None
+    data_dir: Path | None
+    allow_pipes: bool
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where the audio goes, as the options name it; `url` comes before `host` and `port`."""
+
+    url: str | None
+    host: str
+    port: int | None
+    protocol: Protocol
+    sample_rate: int
+    credentials: "Credentials"
+
+    def connect(self, model: str | None) -> "AsyncClient":
+        from auricle.client import AsyncClient
+
+        return AsyncClient(
+            self.url or f"{self.host}:{self.port or self.protocol.port}",
+            protocol=self.protocol.value,
+            model=model,
+            sample_rate=self.sample_rate,
+            credentials=self.credentials,
+        )
+
+
+def start_log(verbose: bool) -> None:
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s")
 
 
 def find_lists(
@@ -29,27 +70,37 @@ def find_lists(
     return wavscp or folder / "wav.scp", trans or find_text(folder)
 
 
-def check_judged(max_wer: float | None, trans: Path | None) -> None:
+def make_rules(
+    trans: Path | None,
+    compute_cer: bool | None,
+    normalize: bool,
+    max_wer: float | None,
+    log_dir: Path | None,
+) -> "Rules":
+    """What --compute-cer to --log-dir say; a limit needs transcripts."""
+    from auricle.client.verdict import Rules
+
     if max_wer is not None and not trans:
         raise typer.BadParameter("--max-wer needs transcripts: give them with --trans")
+    return Rules(compute_cer, normalize, max_wer, log_dir)
 
 
-def find_utterances(
-    named: list[str], wavscp: Path | None, data_dir: Path | None, allow_pipes: bool
-) -> "list[Utterance]":
+def find_utterances(named: Named) -> "list[Utterance]":
     from auricle.client.manifests import find_audio, read_wav_scp
 
-    if bool(named) == bool(wavscp):
+    if bool(named.files) == bool(named.wavscp):
         raise typer.BadParameter("give files, folders, globs or -, or else a --wavscp")
-    if wavscp:
-        return read_wav_scp(wavscp, folder=data_dir, allow_pipes=allow_pipes)
-    return find_audio(named)
+    if named.wavscp:
+        return read_wav_scp(named.wavscp, folder=named.data_dir, allow_pipes=named.allow_pipes)
+    return find_audio(named.files)
 
 
-def read_references(trans: Path, utterances: "Sequence[Utterance]") -> dict[str, str]:
+def read_references(trans: Path | None, utterances: "Sequence[Utterance]") -> dict[str, str]:
     """Transcripts without audio and audio without a transcript are counted and told."""
     from auricle.client.manifests import read_text
 
+    if not trans:
+        return {}
     texts, ids = read_text(trans), {utterance.id for utterance in utterances}
     if not texts.keys() & ids:
         raise ManifestError(f"{trans} has no transcript of any of the {len(ids)} utterances")

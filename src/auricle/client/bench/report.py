@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
-
 from auricle.client.bench.machine import Usage
 from auricle.client.bench.run import Counters, Run
+from auricle.client.times import percentiles_ms
 
-PERCENTILES = (50, 90, 95, 99)
 MEGABYTE = 1e6
 
 
@@ -66,7 +64,7 @@ def summarise(
         refused=sum(each.is_refused for each in run.answers),
         mismatched=len(answered) - len(right),
         throughput=throughput,
-        latency_ms=_latency([1e3 * each.latency_s for each in answered]),
+        latency_ms=percentiles_ms(each.latency_s for each in answered),
         queue_ms=_ratio(counted.queue_ns / 1e6, counted.requests),
         compute_ms=_ratio(counted.compute_ns / 1e6, counted.requests),
         batch=_ratio(counted.inferences, counted.executions),
@@ -75,13 +73,6 @@ def summarise(
         rss_mb=_memory(run),
         efficiency=throughput / ceiling if ceiling else None,
     )
-
-
-def _latency(values: Sequence[float]) -> dict[str, float]:
-    if not values:
-        return {}
-    named = {f"p{q}": float(np.percentile(values, q)) for q in PERCENTILES}
-    return {"mean": float(np.mean(values)), **named}
 
 
 def _ratio(total: float, count: int) -> float | None:

@@ -1,0 +1,88 @@
+"""The options of `auricle bench`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from auricle.client.bench.load import Load
+    from auricle.client.bench.workload import Mix
+
+# What is sent.
+Files = Annotated[list[str] | None, typer.Argument(help="Audio: files, folders, globs.")]
+WavScp = Annotated[Path | None, typer.Option(help="Audio by a Kaldi wav.scp.")]
+Trans = Annotated[
+    Path | None, typer.Option(help="The transcripts to expect; without it, first answers.")
+]
+Seconds = Annotated[str, typer.Option(help="Join audio to such lengths: 2:15.")]
+Mixes = Annotated[int, typer.Option(min=1, help="The number of such lengths.")]
+SampleRate = Annotated[int, typer.Option(min=1, help="The model's, in Hz.")]
+# Where it is sent.
+Url = Annotated[str, typer.Option("--url", "-u", envvar="AURICLE_URL", help="host:port of gRPC.")]
+ModelName = Annotated[str | None, typer.Option(envvar="AURICLE_MODEL", help="The served model.")]
+# How much at a time, and how often.
+Concurrency = Annotated[str, typer.Option(help="Closed loops of so many callers.")]
+Rate = Annotated[str, typer.Option(help="Open loops of so many requests/s.")]
+Requests = Annotated[int | None, typer.Option(min=1, help="In a run; without it, all.")]
+Repeat = Annotated[int, typer.Option(min=1, help="Runs of each load, in turn.")]
+Seed = Annotated[int, typer.Option(help="Of lengths, order and random weights.")]
+# What is measured beside it, and kept.
+Checkpoint = Annotated[Path | None, typer.Option(help="Its encoder alone gives the efficiency.")]
+ServerPid = Annotated[int | None, typer.Option(help="Whose time and memory to watch.")]
+Json = Annotated[Path | None, typer.Option(help="Keep every run raw in this file.")]
+# Streams.
+Streaming = Annotated[
+    bool, typer.Option("--streaming", help="Real-time streams, to a streaming model.")
+]
+ChunkMs = Annotated[float, typer.Option(min=10, help="Of audio in each request of a stream.")]
+Streams = Annotated[
+    str, typer.Option(help="Levels of so many streams: 1,16. Without: find the most.")
+]
+LevelSeconds = Annotated[
+    float, typer.Option(min=1, help="Of each level; utterances that have begun are ended.")
+]
+Together = Annotated[
+    bool, typer.Option("--together", help="All streams' chunks come at the same moments.")
+]
+# A model to measure.
+MakeCheckpoint = Annotated[
+    Path | None,
+    typer.Option(
+        help="Only write a 30 M random transducer to this folder, for streams with --streaming."
+    ),
+]
+
+
+def parse_mix(seconds: str, count: int, seed: int) -> "Mix":
+    from auricle.client.bench import workload
+
+    try:
+        return workload.parse_mix(seconds, count, seed)
+    except ValueError:
+        raise typer.BadParameter(f"--seconds {seconds!r}: two numbers, such as 2:15") from None
+
+
+def parse_loads(concurrency: str, rate: str) -> list["Load"]:
+    from auricle.client.bench.load import Load
+
+    try:
+        callers = [int(number) for number in concurrency.split(",") if number]
+        rates = [float(number) for number in rate.split(",") if number]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"--concurrency and --rate are lists of numbers: {error}"
+        ) from None
+    if not all(number > 0 for number in (*callers, *rates)):
+        raise typer.BadParameter("--concurrency and --rate are lists of numbers above 0")
+    return [Load(concurrency=number) for number in callers] + [Load(rate=one) for one in rates]
+
+
+def parse_levels(streams: str) -> list[int]:
+    try:
+        levels = [int(number) for number in streams.split(",") if number]
+    except ValueError as error:
+        raise typer.BadParameter(f"--streams is a list of numbers: {error}") from None
+    if not all(number > 0 for number in levels):
+        raise typer.BadParameter("--streams is a list of numbers above 0")
+    return levels
