@@ -29,7 +29,8 @@ def test_every_decoding_is_named_in_its_order(decodings: tuple[str, ...]) -> Non
 @pytest.mark.parametrize("name", families.names())
 def test_what_is_fetched_is_named(name: str) -> None:
     family = families.load(name)
-    sources = (family.source, family.streaming_source, family.exporter.source)
+    exporter = family.exporter
+    sources = (family.source, family.streaming_source, exporter.source, exporter.streaming_source)
     for source in filter(None, sources):
         assert f"`{source.repo_id}`" in PAGE
 

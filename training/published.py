@@ -19,6 +19,7 @@ from training.decode import BLANK, ctc_greedy, ctc_prefix_beam
 from training.evaluate import open_session, read_set
 from training.features import STYLES, low_frame_rate
 from training.heldout import HELD_OUT, MANDARIN, SHIPPED, SHIPPED_MANDARIN
+from training.sanm.listen import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,9 @@ Transcriber = Callable[[Array], str]  # features [T, 80] to text
 Set = list[tuple[Array, list[str]]]
 
 BPE_NAME = "chn_jpn_yue_eng_ko_spectok.bpe.model"  # as SenseVoiceSmall is published
-FAMILIES = ("wenet-u2", "sense-voice", "paraformer")
+FAMILIES = ("wenet-u2", "sense-voice", "paraformer", "paraformer-online")
+SILENT_FRAMES = 120  # behind an utterance, for a model of streams
+SILENCE = float(np.log(np.finfo(np.float32).eps))  # every value of a frame of zeros
 AUTO, WITHOUT_ITN = 0, 15  # of SenseVoice's queries
 EOS = 2  # of Paraformer's tokens, and <sos/eos> of WeNet's
 
@@ -126,6 +129,13 @@ def paraformer(folder: Path, graph: str = "model.onnx") -> Transcriber:
     return transcribe
 
 
+def paraformer_online(folder: Path, is_whole: bool) -> Transcriber:
+    """In windows, as it is served, or the whole utterance at once."""
+    listener = Listener(folder, _normaliser(folder), is_whole)
+    padding = ((0, SILENT_FRAMES), (0, 0))
+    return lambda features: listener(np.pad(features, padding, constant_values=SILENCE))
+
+
 def error_rate(transcribe: Transcriber, utterances: Set, by_character: bool) -> float:
     """In percent of the reference's words or characters."""
 
@@ -146,6 +156,11 @@ def transcribers(family: str, folder: Path) -> dict[str, Transcriber]:
         return {
             "wenet-u2, CTC": wenet(folder, rescored=False),
             "wenet-u2, rescored": wenet(folder, rescored=True),
+        }
+    if family == "paraformer-online":
+        return {
+            family: paraformer_online(folder, is_whole=False),
+            f"{family}, full context": paraformer_online(folder, is_whole=True),
         }
     read = sense_voice if family == "sense-voice" else paraformer
     return {family: read(folder), f"{family}, int8": read(folder, "model_quant.onnx")}

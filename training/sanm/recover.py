@@ -58,7 +58,9 @@ def recover(kind: str, folder: Path, bpe: Path) -> Checkpoint:
     """kind: of the checkpoint; the online Paraformer begins with what the offline one has."""
     graph = onnx.load(str(folder / "model.onnx")).graph
     own = objective(kind, bpe).model.state_dict()
-    unpublished = own.keys() & {"decoder.embed.0.weight"}  # used in training only
+    # What only training uses is not exported; SenseVoice's CTC layer is its output.
+    training_only = () if kind == "sense-voice" else ("decoder.embed.", "ctc.")
+    unpublished = {name for name in own if name.startswith(training_only)}
     found = weights(graph, own.keys() - unpublished)
     if kind == "paraformer-online":
         found |= {name: _of_the_past(found[name]) for name in found if PAST_TAPS.match(name)}

@@ -1,4 +1,4 @@
-"""The published SenseVoice gives its weights back, all of them and in their places."""
+"""A published model gives its weights back, all of them and in their places."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ pytest.importorskip("kaldi_native_fbank")
 from training import published  # noqa: E402
 from training.features import STYLES, low_frame_rate  # noqa: E402
 from training.sanm import recover  # noqa: E402
-from training.sanm.models import Checkpoint, objective  # noqa: E402
+from training.sanm.models import CONFIGS, Checkpoint, objective  # noqa: E402
 
 pytestmark = pytest.mark.onnx
 FOLDER = Path(__file__).parents[3] / "assets" / "sense-voice"
@@ -22,7 +22,7 @@ AUTO, WITHOUT_ITN = 0, 15
 
 @pytest.fixture(scope="module")
 def checkpoint() -> Checkpoint:
-    return recover.sense_voice(FOLDER)
+    return recover.recover("sense-voice", FOLDER, FOLDER / published.BPE_NAME)
 
 
 @pytest.mark.parametrize("wavs", [published.SHIPPED, published.SHIPPED_MANDARIN])
@@ -43,6 +43,24 @@ def test_the_model_computes_what_the_graph_does(checkpoint: Checkpoint, wavs: Pa
         with torch.inference_mode():
             logits = rebuilt(*map(torch.from_numpy, feed.values()))[0].numpy()
         np.testing.assert_allclose(logits, session.run(None, feed)[0], rtol=0, atol=1e-4)
+
+
+def test_paraformer_gives_its_weights_back() -> None:
+    bpe = FOLDER / published.BPE_NAME
+    folder = FOLDER.with_name("paraformer")
+    checkpoint = recover.recover("paraformer", folder, bpe)
+    model = objective("paraformer", bpe).model
+    model.load_state_dict(checkpoint.weights)
+    parts = {name: value for name, value in CONFIGS["paraformer"].items() if name != "model"}
+    rebuilt = model.eval().export(type="onnx", **parts)
+    session = published.open_session(folder / "model.onnx")
+    features, _ = published.read_set(published.SHIPPED, STYLES["funasr"])[0]
+    speech = checkpoint.cmvn(low_frame_rate(features))[None]
+    lens = np.array([speech.shape[1]], np.int32)
+    with torch.inference_mode():
+        logits = rebuilt(torch.from_numpy(speech), torch.from_numpy(lens))[0].numpy()
+    expected = session.run(None, {"speech": speech, "speech_lengths": lens})[0]
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4)
 
 
 def test_a_parameter_that_the_graph_lacks_is_named() -> None:

@@ -100,9 +100,9 @@ class _Parity:
 
     def _differences(self, found: dict[str, Array], expected: Said) -> Iterator[float]:
         num_tokens = len(expected.fired)
-        ids = found["TOKEN_IDS"][0, :num_tokens, None].astype(np.int64)
+        ids = found["TOKEN_IDS"][0, :num_tokens].astype(np.int64)
         log_probs = found["TOKEN_LOG_PROBS"][0, :num_tokens]
-        of_ids: Array = np.take_along_axis(expected.log_probs, ids, axis=1)[:, 0]
+        of_ids: Array = expected.log_probs[np.arange(num_tokens), ids]
         yield largest_difference(log_probs, of_ids)
         yield largest_difference(log_probs, expected.log_probs.max(axis=1))
         open_token: Array = np.array([expected.weight, *expected.total], np.float32)
