@@ -9,13 +9,15 @@ OUTPUTS: dict[Head, tuple[str, ...]] = {
     "ctc_attention": ("ENCODER_OUT", *CTC),
     "cif": ("TOKEN_IDS", "TOKEN_LOG_PROBS", "NUM_TOKENS", "OUT_LENS"),
 }
-LENGTHS = frozenset(("OUT_LENS", "NUM_TOKENS"))  # [N]; the others have more axes
+OF_STREAMS = ("TOKEN_FRAMES", "HAS_TAIL")  # beside a head cif's tokens
+LENGTHS = frozenset(("OUT_LENS", "NUM_TOKENS", "HAS_TAIL"))  # [N]; the others have more axes
 
 
 def encoder_outputs(spec: PipelineSpec) -> tuple[str, ...]:
     """What the searches of a model read of its encoder; a window's length is always the same."""
     outputs = OUTPUTS[spec.head]
     if spec.streaming:
-        return (*(name for name in outputs if name != "OUT_LENS"), "NEW_STATE")
+        beside = OF_STREAMS if spec.head == "cif" else ()
+        return (*(name for name in outputs if name != "OUT_LENS"), *beside, "NEW_STATE")
     peaks = ("CIF_PEAKS",) if spec.has_timestamps else ()
     return outputs + peaks
