@@ -131,10 +131,13 @@ HEADER = (
 )  # fmt: skip
 
 
-def markdown(summaries: Sequence[StreamSummary]) -> str:
-    """A row for each level, in order of their streams."""
+def markdown(summaries: Sequence[StreamSummary], labels: Sequence[str] = ()) -> str:
+    """A row for each level, in order of their streams; or as they come, each with its label."""
     rows = [list(HEADER), ["---:"] * len(HEADER)]
-    rows += [_row(one) for one in sorted(summaries, key=lambda one: one.streams)]
+    ordered = summaries if labels else sorted(summaries, key=lambda one: one.streams)
+    rows += [_row(one) for one in ordered]
+    if labels:
+        rows = [[left, *row] for left, row in zip(["run", "---", *labels], rows, strict=True)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
