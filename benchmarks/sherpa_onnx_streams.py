@@ -6,6 +6,7 @@ window that it has decoded by one JSON text, whether the words change or not, an
 of answers up to a chunk is the number of windows that are full with it.
 """
 
+import asyncio
 import contextlib
 import json
 import time
@@ -28,6 +29,7 @@ SHIFT = 160  # samples at 16 kHz, between frames of features
 REACH = 280  # samples that a frame needs behind its start, SHIFT times its number: its centred
 # window of 25 ms ends there
 DONE, ENDED = "Done", "Done!"
+OVERTAKEN_S = 2.0  # another thread sends ENDED, which may overtake the last answer
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,21 @@ class WebsocketLine:
         return reply
 
     async def _receive_last(self) -> Reply:
-        """The one that says it is the last; else the one before "Done!", which comes later."""
-        reply = Reply("", time.perf_counter())
-        while (answer := await self._connection.recv()) != ENDED:
+        """The answer that says it is the last; without one, the last before "Done!"."""
+        reply, patience_s = None, None
+        while True:
+            try:
+                answer = await asyncio.wait_for(self._connection.recv(), patience_s)
+            except asyncio.TimeoutError:
+                break
+            if answer == ENDED:
+                patience_s = OVERTAKEN_S
+                continue
             reply, is_last = _parse(answer)
             if is_last:
                 break
+        if not reply:
+            raise AuricleError("the server ended the stream without a last answer")
         return reply
 
     async def leave(self) -> None:

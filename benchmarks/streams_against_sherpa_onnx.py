@@ -217,12 +217,12 @@ def main(  # noqa: PLR0913, PLR0917
     threads: Annotated[str, typer.Option(help="Of the grid.")] = "1,2",
     batch: Annotated[str, typer.Option(help="Of the grid.")] = "1,4,8",
     intervals: Annotated[str, typer.Option(help="For the grid's best two, ms.")] = "10,50",
-    streams: Annotated[int, typer.Option(help="That rank the grid; searches start here.")] = 32,
+    streams: Annotated[int, typer.Option(help="That rank the grid; searches start here.")] = 48,
     tail_padding: Annotated[float, typer.Option(help="sherpa-onnx's, seconds.")] = TAIL_S,
     seconds: Annotated[str, typer.Option(help="Join audio to such lengths.")] = "4:8",
     mixes: Annotated[int, typer.Option(help="The number of such lengths.")] = 24,
-    grid_seconds: Annotated[float, typer.Option(help="Of each level of the grid.")] = 6,
-    level_seconds: Annotated[float, typer.Option(help="Of each other level.")] = 12,
+    grid_seconds: Annotated[float, typer.Option(help="Of each level of the grid.")] = 5,
+    level_seconds: Annotated[float, typer.Option(help="Of each other level.")] = 10,
     rounds: Annotated[int, typer.Option(help="Of both servers, in turn.")] = 5,
 ) -> None:
     program = shutil.which(binary)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from auricle.client.bench.machine import Usage
 from auricle.client.bench.report import Truth
@@ -82,7 +83,7 @@ def summarise(run: LevelRun, truth: Truth, model: str | None = None) -> StreamSu
         cpu_ms=_cpu_ms(run),
         client_cores=run.client_cpu_s / run.wall_s,
         server_cores=_cores(run.server),
-        is_sustained=not failed and chunk_ms.get("p95", 0.0) < 1e3 * run.level.chunk_s,
+        is_sustained=not failed and chunk_ms.get("p95", inf) < 1e3 * run.level.chunk_s,
     )
 
 
