@@ -1,4 +1,4 @@
-"""sherpa-onnx's offline websocket server: how it is started, and how it is spoken to.
+"""sherpa-onnx's websocket servers: how they are started, and how the offline one is spoken to.
 
 pip install sherpa-onnx-bin==2.0.1 websockets
 """
@@ -23,23 +23,29 @@ START_S = 60.0
 
 @dataclass(frozen=True)
 class Setting:
-    """Threads that take batches, threads of each run of the network, utterances in a batch."""
+    """Threads that take batches, threads of each run of the network, utterances in a batch.
+
+    interval_ms: between two looks for work; only the online server has it.
+    """
 
     work_threads: int
     threads: int
     batch: int
+    interval_ms: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.work_threads} work threads x {self.threads}, batch {self.batch}"
+        label = f"{self.work_threads} work threads x {self.threads}, batch {self.batch}"
+        return f"{label}, every {self.interval_ms} ms" if self.interval_ms else label
 
 
 @dataclass(frozen=True)
 class Server:
-    """binary: the server's program.  checkpoint: icefall's offline transducer."""
+    """binary: the server's program.  checkpoint: icefall's transducer.  flags: in every setting."""
 
     binary: str
     checkpoint: Path
     port: int
+    flags: Sequence[str] = ("--model-type=transducer",)
 
     @contextmanager
     def serving(self, setting: Setting) -> Iterator[int]:
@@ -54,15 +60,17 @@ class Server:
     def _command(self, setting: Setting) -> list[str]:
         roles = ("encoder", "decoder", "joiner")
         graphs = {role: next(self.checkpoint.glob(f"{role}*.onnx")) for role in roles}
+        interval = setting.interval_ms
         return [
             self.binary,
             *(f"--{role}={path}" for role, path in graphs.items()),
             f"--tokens={self.checkpoint / 'tokens.txt'}",
-            "--model-type=transducer",
+            *self.flags,
             f"--port={self.port}",
             f"--num-work-threads={setting.work_threads}",
             f"--num-threads={setting.threads}",
             f"--max-batch-size={setting.batch}",
+            *([f"--loop-interval-ms={interval}"] if interval else []),
             "--log-file=/dev/null",
         ]
 
@@ -96,12 +104,12 @@ async def connect(
     ]
     async with AsyncExitStack() as stack:
         connections = [
-            await stack.enter_async_context(await _connect(port)) for _ in range(callers)
+            await stack.enter_async_context(await open_connection(port)) for _ in range(callers)
         ]
         yield Websocket(messages, connections)
 
 
-async def _connect(port: int) -> ClientConnection:
+async def open_connection(port: int) -> ClientConnection:
     """Wait until the server has loaded its model; a compressed message would cost it time."""
     url, end = f"ws://127.0.0.1:{port}", time.monotonic() + START_S
     while True:

@@ -10,7 +10,7 @@ from auricle.client.bench.streaming.report import LevelRun, summarise
 from tests.client.bench.streaming.test_report import RUN, TRUTH
 
 
-def search(most: int) -> list[int]:
+def search(most: int, first: int = 1) -> list[int]:
     """The levels tried on a server that sustains so many streams."""
 
     async def measure(streams: int, _repeat: int) -> MeasuredLevel:
@@ -19,7 +19,7 @@ def search(most: int) -> list[int]:
         return MeasuredLevel(run, summary)
 
     async def run() -> list[int]:
-        return [each.run.level.streams async for each in experiment.search(measure)]
+        return [each.run.level.streams async for each in experiment.search(measure, first=first)]
 
     return asyncio.run(run())
 
@@ -35,6 +35,13 @@ def test_the_search_ends_beside_the_most_that_are_sustained(most: int) -> None:
 
 def test_the_search_doubles_and_then_halves() -> None:
     assert search(5) == [1, 2, 4, 8, 6, 5]
+
+
+@pytest.mark.parametrize(
+    ("first", "tried"), [(4, [4, 8, 6, 5]), (7, [7, 3, 5, 6]), (2, [2, 4, 8, 6, 5])]
+)
+def test_the_search_may_begin_near_its_end(first: int, tried: list[int]) -> None:
+    assert search(5, first) == tried
 
 
 def test_most_runs_of_a_level_decide() -> None:

@@ -65,6 +65,10 @@ def test_a_level_is_sustained_if_p95_is_under_a_chunk_and_nothing_failed(
     assert not summarise(replace(longer, heard=[replace(GOOD, index=1)]), TRUTH).is_sustained
 
 
+def test_a_level_too_short_for_any_chunk_proves_nothing() -> None:
+    assert not summarise(replace(RUN, level=Level(2, 0.5, chunk_s=0.4)), TRUTH).is_sustained
+
+
 def test_an_execution_counts_once_for_all_its_chunks(summary: StreamSummary) -> None:
     assert (summary.batch, summary.step_ms) == (2.0, 2.0)
     assert summarise(RUN, TRUTH, "other").step_ms is None

@@ -4,16 +4,35 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import Protocol
 
+from auricle.audio import Waveform
 from auricle.client.bench import machine, workload
 from auricle.client.bench.report import Truth
 from auricle.client.bench.run import Counters
 from auricle.client.bench.streaming.level import Level, hold
 from auricle.client.bench.streaming.report import LevelRun, StreamSummary, is_sustained, summarise
-from auricle.client.bench.streaming.target import StreamTarget
+from auricle.client.bench.streaming.talk import Heard
 from auricle.errors import AuricleError, ManifestError
 
 FINENESS = 32  # the search ends where the levels left are 1/32 apart
+
+
+class Target(Protocol):
+    """A server that hears streams."""
+
+    @property
+    def model(self) -> str: ...
+
+    def prepare(
+        self, waveforms: Sequence[Waveform], sample_rate: int, chunk_ms: float, /
+    ) -> None: ...
+
+    async def speak(self, index: int, start: float | None = None, /) -> Heard:
+        """Waveform `index` as a stream of its own, by a Talk."""
+
+    async def counters(self) -> dict[str, Counters]:
+        """The server's own, by model; it may have none."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +65,7 @@ Measure = Callable[[int, int], Awaitable[MeasuredLevel]]  # so many streams, the
 
 
 async def find_truth(
-    target: StreamTarget, plan: StreamPlan, expected: Mapping[str, str] | None = None
+    target: Target, plan: StreamPlan, expected: Mapping[str, str] | None = None
 ) -> Truth:
     """The text of each waveform as the only stream, or else what is expected; the warm-up, too.
 
@@ -66,16 +85,12 @@ async def find_truth(
     return Truth(list(plan.waveforms), [len(each) / plan.sample_rate for each in waveforms], texts)
 
 
-async def measure(
-    target: StreamTarget, plan: StreamPlan, truth: Truth
-) -> AsyncIterator[MeasuredLevel]:
+async def measure(target: Target, plan: StreamPlan, truth: Truth) -> AsyncIterator[MeasuredLevel]:
     """The levels of the plan, or those of a search."""
 
     async def measure_one(streams: int, repeat: int) -> MeasuredLevel:
-        seed = plan.seed + repeat
-        level = Level(streams, plan.seconds, plan.chunk_ms / 1e3, seed, plan.is_together)
-        run = await _run(target, plan, truth, level)
-        return MeasuredLevel(run, summarise(run, truth, target.server.model))
+        run = await run_level(target, plan, truth, streams, repeat)
+        return MeasuredLevel(run, summarise(run, truth, target.model))
 
     if not plan.streams:
         async for each in search(measure_one, plan.repeats):
@@ -85,11 +100,16 @@ async def measure(
             yield await measure_one(streams, repeat)
 
 
-async def search(measure: Measure, repeats: int = 1) -> AsyncIterator[MeasuredLevel]:
-    """Twice as many streams until they are too many, then halves between the last two levels."""
+async def search(
+    measure: Measure, repeats: int = 1, first: int = 1
+) -> AsyncIterator[MeasuredLevel]:
+    """Twice as many streams until they are too many, then halves between the last two levels.
+
+    first: the level to begin with.
+    """
     held, broken = 0, None
     while broken is None or broken - held > max(1, held // FINENESS):
-        streams = (held + broken) // 2 if broken else max(1, 2 * held)
+        streams = (held + broken) // 2 if broken else max(first, 2 * held)
         summaries = []
         for repeat in range(repeats):
             each = await measure(streams, repeat)
@@ -101,16 +121,21 @@ async def search(measure: Measure, repeats: int = 1) -> AsyncIterator[MeasuredLe
             broken = streams
 
 
-async def _run(target: StreamTarget, plan: StreamPlan, truth: Truth, level: Level) -> LevelRun:
+async def run_level(
+    target: Target, plan: StreamPlan, truth: Truth, streams: int, repeat: int = 0
+) -> LevelRun:
+    """So many streams of the plan's waveforms, the how manieth time."""
+    seed = plan.seed + repeat
+    level = Level(streams, plan.seconds, plan.chunk_ms / 1e3, seed, plan.is_together)
     number = len(truth.names)
     order = (
         index for turn in count() for index in workload.order(number, number, level.seed + turn)
     )
-    before = await target.server.counters()
+    before = await target.counters()
     async with machine.watched(plan.server_pid) as server:
         start, cpu = time.perf_counter(), time.process_time()
         heard, begin = await hold(target.speak, order, truth.seconds, level)
         wall_s, client_cpu_s = time.perf_counter() - start, time.process_time() - cpu
-    after = await target.server.counters()
+    after = await target.counters()
     grown = {name: after[name].since(before.get(name, Counters())) for name in after}
     return LevelRun(level, begin, wall_s, client_cpu_s, heard, server, grown)

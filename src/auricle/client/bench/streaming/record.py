@@ -8,7 +8,8 @@ from pathlib import Path
 from auricle.client.bench.machine import Machine
 from auricle.client.bench.report import Truth
 from auricle.client.bench.streaming.experiment import MeasuredLevel
-from auricle.client.bench.streaming.report import LevelRun
+from auricle.client.bench.streaming.report import LevelRun, StreamSummary
+from auricle.errors import ManifestError
 
 
 @dataclass(frozen=True)
@@ -42,3 +43,14 @@ class StreamRecord:
             for one in run.heard
         ]
         return {**asdict(run), "begin": 0.0, "heard": heard}
+
+
+def load_summaries(path: Path) -> list[StreamSummary]:
+    """The figures of a saved record; ManifestError where the file is none."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return [StreamSummary(**each["summary"]) for each in record["measured"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ManifestError(
+            f"{path} is no record of `auricle bench --streaming`: {error}"
+        ) from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from auricle.client.bench.machine import Usage
 from auricle.client.bench.report import Truth
@@ -82,7 +83,7 @@ def summarise(run: LevelRun, truth: Truth, model: str | None = None) -> StreamSu
         cpu_ms=_cpu_ms(run),
         client_cores=run.client_cpu_s / run.wall_s,
         server_cores=_cores(run.server),
-        is_sustained=not failed and chunk_ms.get("p95", 0.0) < 1e3 * run.level.chunk_s,
+        is_sustained=not failed and chunk_ms.get("p95", inf) < 1e3 * run.level.chunk_s,
     )
 
 
@@ -131,10 +132,13 @@ HEADER = (
 )  # fmt: skip
 
 
-def markdown(summaries: Sequence[StreamSummary]) -> str:
-    """A row for each level, in order of their streams."""
+def markdown(summaries: Sequence[StreamSummary], labels: Sequence[str] = ()) -> str:
+    """A row for each level, in order of their streams; or as they come, each with its label."""
     rows = [list(HEADER), ["---:"] * len(HEADER)]
-    rows += [_row(one) for one in sorted(summaries, key=lambda one: one.streams)]
+    ordered = summaries if labels else sorted(summaries, key=lambda one: one.streams)
+    rows += [_row(one) for one in ordered]
+    if labels:
+        rows = [[left, *row] for left, row in zip(["run", "---", *labels], rows, strict=True)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

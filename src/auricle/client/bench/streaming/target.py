@@ -11,7 +11,9 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from auricle.audio import Waveform
 from auricle.client.bench import triton
+from auricle.client.bench.run import Counters
 from auricle.client.bench.streaming.talk import Heard, Piece, Talk
+from auricle.client.bench.streaming.triton_line import TritonLine
 from auricle.client.credentials import OWN, Credentials
 
 STREAM_INFER = "/inference.GRPCInferenceService/ModelStreamInfer"
@@ -19,7 +21,7 @@ ENDING_S = 5.0
 
 
 class StreamTarget:
-    """server: its counters and version."""
+    """server: the same model, asked for whole utterances."""
 
     def __init__(self, channel: grpc.aio.Channel, server: triton.Target) -> None:
         self.server = server
@@ -28,6 +30,13 @@ class StreamTarget:
         )
         self._stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         self._waveforms: list[list[Piece]] = []
+
+    @property
+    def model(self) -> str:
+        return self.server.model
+
+    async def counters(self) -> dict[str, Counters]:
+        return await self.server.counters()
 
     def prepare(self, waveforms: Sequence[Waveform], sample_rate: int, chunk_ms: float) -> None:
         size = round(chunk_ms * sample_rate / 1000)
@@ -44,7 +53,7 @@ class StreamTarget:
         call = self._open()
         heard = None
         try:
-            heard = await Talk(call, placed, start).hear(index)
+            heard = await Talk(TritonLine(call), placed, start).hear(index)
             return heard
         finally:
             if heard is None or heard.error:
