@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from tests.build import tiny, tiny_stacked, tiny_streaming
+from tests.build import tiny, tiny_nemo, tiny_stacked, tiny_streaming
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = ROOT / "tests" / "data" / "paraformer"
@@ -91,6 +91,7 @@ OFFLINE: dict[str, Callable[[Path], Path]] = {
     "icefall_ctc": tiny.write_ctc,
     "icefall_transducer": tiny.write_transducer,
     "icefall_transducer-sherpa": write_sherpa_transducer,
+    "nemo_ctc": tiny_nemo.write_ctc,
     "paraformer-bicif": copy_paraformer("bicif"),
     "paraformer-contextual": copy_paraformer("contextual"),
     "paraformer-seaco": copy_paraformer("seaco"),

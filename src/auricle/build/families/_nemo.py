@@ -1,0 +1,102 @@
+"""What NeMo's families share: the files beside a graph, the features it takes, its tokens."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+from auricle.build.checkpoint.files import matching
+from auricle.build.checkpoint.tokens import TokenTable, read_tokens
+from auricle.build.checkpoint.yaml_files import Value, read_yaml
+from auricle.build.export.graph import Graph
+from auricle.build.export.nemo.published import channels
+from auricle.build.export.nemo.streaming import SHIFT
+from auricle.build.families import Options
+from auricle.build.frontend.nemo_mel import FFT_SIZE, PREEMPHASIS, Edges, NemoMel
+from auricle.errors import CheckpointError
+
+SETTINGS = "model_config.yaml"  # of a .nemo archive; exports need not have it
+TOKENS = ("tokens.txt", "vocab.txt")  # as sherpa-onnx and onnx-asr call them
+ZEROS_SINCE = (2, 5)  # https://github.com/NVIDIA-NeMo/NeMo/pull/13827
+NORMALISATIONS = {"per_feature": True, "NA": False, "None": False, "none": False, "": False}
+EXPECTED: dict[str, tuple[Value, ...]] = {
+    "sample_rate": (16000,),
+    "window_size": (0.025,),
+    "window_stride": (0.01,),
+    "window": ("hann",),
+    "n_fft": (FFT_SIZE,),
+    "preemph": (PREEMPHASIS,),
+    "frame_splicing": (1,),
+}
+
+
+def choose_beside(names: Iterable[str], graphs: Iterable[str]) -> list[str]:
+    """Weights that a graph keeps outside, and the settings, where there are any."""
+    names = list(names)
+    stems = {graph.removesuffix(".onnx") for graph in graphs}
+    outside = {f"{stem}{suffix}" for stem in stems for suffix in (".data", ".onnx.data", ".weights",
+                                                                 ".onnx_data")}  # fmt: skip
+    return [*sorted(outside.intersection(names)), *matching(names, SETTINGS)[:1]]
+
+
+def check_exported(names: Iterable[str]) -> None:
+    """CheckpointError for an archive of NeMo's, which holds no graph."""
+    names = list(names)
+    archives = [name for name in names if name.endswith(".nemo")]
+    if archives and not any(name.endswith(".onnx") for name in names):
+        raise CheckpointError(
+            f"{archives[0]} holds weights, but no .onnx graph: add --export --python PYTHON, an "
+            "interpreter that has nemo_toolkit[asr]"
+        )
+
+
+def read_settings(folder: Path, names: Iterable[str]) -> dict[str, Value]:
+    """Of model_config.yaml; none where it was not published."""
+    found = [name for name in names if PurePosixPath(name).name == SETTINGS]
+    return read_yaml(folder / found[0]) if found else {}
+
+
+def read_frontend(graph: Graph, settings: dict[str, Value], options: Options) -> NemoMel:
+    """The features of a published encoder; CheckpointError for those that are no features here.
+
+    What neither the settings nor the metadata say is as NeMo trains by default, and in streams
+    nothing is normalised.
+    """
+    if graph.metadata.get("is_giga_am", "0") not in ("", "0"):
+        raise CheckpointError(f"{graph.path.name} is of GigaAM, whose features are not NeMo's")
+    for name, known in EXPECTED.items():
+        value = settings.get(f"preprocessor.{name}", known[0])
+        if value not in known:
+            raise CheckpointError(
+                f"{SETTINGS} has preprocessor.{name} {value!r}; known: {', '.join(map(str, known))}"
+            )
+    default = "NA" if SHIFT in graph.metadata else "per_feature"
+    stated = settings.get("preprocessor.normalize", graph.metadata.get("normalize_type", default))
+    if str(stated) not in NORMALISATIONS:
+        raise CheckpointError(
+            f"the checkpoint normalises its features by {stated!r}; known: per_feature, NA"
+        )
+    return NemoMel(
+        channels(graph.inputs[0]), _edges(settings, options), NORMALISATIONS[str(stated)]
+    )
+
+
+def _edges(settings: dict[str, Value], options: Options) -> Edges:
+    """As asked for, or by the version of NeMo that trained the checkpoint."""
+    if options.feature_edges:
+        return options.feature_edges
+    version = re.match(r"(\d+)\.(\d+)", str(settings.get("nemo_version", "")))
+    if version is None:
+        return "zeros"
+    return "zeros" if (int(version[1]), int(version[2])) >= ZEROS_SINCE else "reflect"
+
+
+def read_table(path: Path, vocab_size: int) -> TokenTable:
+    """The tokens of a network of so many outputs, the last of which is blank; <unk> is a token."""
+    table = replace(read_tokens(path), unk_id=None).cut(vocab_size, path.name)
+    if table.blank_id != vocab_size - 1:
+        raise CheckpointError(
+            f"{path} has its blank at {table.blank_id}, expected <blk> at {vocab_size - 1}, behind "
+            "all tokens, as NeMo's networks have it"
+        )
+    return table
