@@ -122,18 +122,6 @@ class Streaming:
 
 
 @dataclass(frozen=True)
-class Predictor:
-    """Of a transducer whose decoder remembers all tokens, by the state of an LSTM.
-
-    state_size: floats of that state; before the first token it is all zeros, and blank precedes it.
-    durations: frames that a token may jump, TDT's; none for RNN-T, whose tokens jump none.
-    """
-
-    state_size: int
-    durations: list[int]
-
-
-@dataclass(frozen=True)
 class PipelineSpec:
     """Facts of a checkpoint.
 
@@ -145,7 +133,8 @@ class PipelineSpec:
     has_timestamps: whether a head "cif" gives the peaks of its tokens.
     num_end_tokens: tokens of a head "cif" behind the text, </s>.
     streaming: how the encoder takes a stream; None for a model of whole utterances.
-    predictor: of a head "recurrent_transducer".
+    predictor_state: floats that a head "recurrent_transducer" remembers of all tokens; before the
+        first one, blank, they are zeros.
     """
 
     family: str
@@ -166,7 +155,7 @@ class PipelineSpec:
     prompt: Prompt | None = None
     hotwords: Hotwords | None = None
     streaming: Streaming | None = None
-    predictor: Predictor | None = None
+    predictor_state: int = 0
 
     def save(self, folder: Path) -> None:
         record = {"version": VERSION, **dataclasses.asdict(self)}
@@ -203,7 +192,6 @@ def _parse_parts(record: dict[str, dict[str, int]]) -> dict[str, object]:
         "prompt": Prompt,
         "hotwords": Hotwords,
         "streaming": Streaming,
-        "predictor": Predictor,
     }
     optional = set(kinds) - {"source"}
     absent = {name for name in optional if record.get(name) is None}

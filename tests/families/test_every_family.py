@@ -25,6 +25,7 @@ pytestmark = pytest.mark.onnx
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 HEAD_GRAPHS = {
     "transducer": {"decoder", "encoder", "joiner"},
+    "recurrent_transducer": {"encoder", "predictor"},
     "ctc": {"encoder"},
     "ctc_attention": {"encoder", "rescorer"},
     "cif": {"encoder"},
@@ -109,7 +110,7 @@ def test_every_node_of_a_graph_has_a_reader(built: Built) -> None:
 
 def test_the_report_says_what_was_seen_and_how_close_it_is(built: Built) -> None:
     report = "\n".join(built.report)
-    shape = r"\[\w+, (\w+, )?(80|560)\b"
+    shape = r"\[\w+, (\w+, )?(80|128|560)\b"
     for word in ("input", "output", shape, "tokens", "parity", "batching", "frames"):
         assert re.search(word, report), word
 

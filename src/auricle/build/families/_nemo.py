@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from auricle.build.checkpoint.files import matching
-from auricle.build.checkpoint.tokens import TokenTable, read_tokens
+from auricle.build.checkpoint.tokens import BLANKS, TokenTable, read_tokens
 from auricle.build.checkpoint.yaml_files import Value, read_yaml
 from auricle.build.export.graph import Graph
 from auricle.build.export.nemo.published import channels
@@ -39,17 +39,6 @@ def choose_beside(names: Iterable[str], graphs: Iterable[str]) -> list[str]:
     return [*sorted(outside.intersection(names)), *matching(names, SETTINGS)[:1]]
 
 
-def check_exported(names: Iterable[str]) -> None:
-    """CheckpointError for an archive of NeMo's, which holds no graph."""
-    names = list(names)
-    archives = [name for name in names if name.endswith(".nemo")]
-    if archives and not any(name.endswith(".onnx") for name in names):
-        raise CheckpointError(
-            f"{archives[0]} holds weights, but no .onnx graph: add --export --python PYTHON, an "
-            "interpreter that has nemo_toolkit[asr]"
-        )
-
-
 def read_settings(folder: Path, names: Iterable[str]) -> dict[str, Value]:
     """Of model_config.yaml; none where it was not published."""
     found = [name for name in names if PurePosixPath(name).name == SETTINGS]
@@ -70,15 +59,29 @@ def read_frontend(graph: Graph, settings: dict[str, Value], options: Options) ->
             raise CheckpointError(
                 f"{SETTINGS} has preprocessor.{name} {value!r}; known: {', '.join(map(str, known))}"
             )
-    default = "NA" if SHIFT in graph.metadata else "per_feature"
-    stated = settings.get("preprocessor.normalize", graph.metadata.get("normalize_type", default))
-    if str(stated) not in NORMALISATIONS:
+    return NemoMel(
+        channels(graph.inputs[0]), _edges(settings, options), _normalizes(graph, settings)
+    )
+
+
+def _normalizes(graph: Graph, settings: dict[str, Value]) -> bool:
+    """Over an utterance; CheckpointError where that is asked of a stream."""
+    is_stream = SHIFT in graph.metadata
+    default = "NA" if is_stream else "per_feature"
+    stated = str(
+        settings.get("preprocessor.normalize", graph.metadata.get("normalize_type", default))
+    )
+    if stated not in NORMALISATIONS:
         raise CheckpointError(
             f"the checkpoint normalises its features by {stated!r}; known: per_feature, NA"
         )
-    return NemoMel(
-        channels(graph.inputs[0]), _edges(settings, options), NORMALISATIONS[str(stated)]
-    )
+    if is_stream and NORMALISATIONS[stated]:
+        raise CheckpointError(
+            f"{graph.path.name} is for streams, but its features are normalised over whole "
+            "utterances ('per_feature'), which a stream never is; take a checkpoint that was "
+            "trained with normalize: NA"
+        )
+    return NORMALISATIONS[stated]
 
 
 def _edges(settings: dict[str, Value], options: Options) -> Edges:
@@ -91,12 +94,17 @@ def _edges(settings: dict[str, Value], options: Options) -> Edges:
     return "zeros" if (int(version[1]), int(version[2])) >= ZEROS_SINCE else "reflect"
 
 
-def read_table(path: Path, vocab_size: int) -> TokenTable:
-    """The tokens of a network of so many outputs, the last of which is blank; <unk> is a token."""
-    table = replace(read_tokens(path), unk_id=None).cut(vocab_size, path.name)
-    if table.blank_id != vocab_size - 1:
+def read_table(path: Path, vocab_size: int | None = None) -> TokenTable:
+    """The tokens of a network of so many outputs, the last of which is blank; <unk> is a token.
+
+    vocab_size: where only the table says it, None.
+    """
+    table = replace(read_tokens(path), unk_id=None)
+    size = vocab_size or len(table.symbols)
+    table = table.cut(size, path.name)
+    if table.symbols[-1] not in BLANKS:
         raise CheckpointError(
-            f"{path} has its blank at {table.blank_id}, expected <blk> at {vocab_size - 1}, behind "
-            "all tokens, as NeMo's networks have it"
+            f"{path} ends in {table.symbols[-1]!r}, expected <blk>, which NeMo's networks have "
+            "behind all tokens"
         )
-    return table
+    return replace(table, blank_id=size - 1)

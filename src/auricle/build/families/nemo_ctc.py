@@ -25,7 +25,6 @@ from auricle.build.families import Built, Family, Options, Profile
 from auricle.build.families._facts import state_facts
 from auricle.build.families._nemo import (
     TOKENS,
-    check_exported,
     choose_beside,
     read_frontend,
     read_settings,
@@ -36,7 +35,6 @@ from auricle.build.upstream.nemo import Nemo
 
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph and the tokens, and what lies beside them."""
-    check_exported(names)
     pattern = "model*.onnx" if matching(names, "model*.onnx") else "*.onnx"
     graph = choose_graph(names, pattern, options.precision)
     check_precision([graph], options.precision)
@@ -56,13 +54,14 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     served = build_encoder(graph, Recipe(frontend, head), waveforms)
     source = checkpoint.source(names)
+    seen = served.seen if served.layout else published.describe()
     return Built(
         spec=state_facts("nemo_ctc", "ctc", ("encoder",), served, tokens, source),
         graphs={"encoder": served.model},
         tokens=str(tokens),
         joiner_dim=0,
         vocab_size=vocab_size,
-        report=(published.describe(), frontend.describe(), tokens.describe(), *served.report),
+        report=(seen, frontend.describe(), tokens.describe(), *served.report),
     )
 
 
