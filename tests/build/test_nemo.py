@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from auricle.build import families
 from auricle.build.checkpoint import Checkpoint
@@ -23,6 +24,7 @@ from auricle.build.export.session import Session
 from auricle.build.families import Built, Options
 from auricle.build.families._nemo import read_frontend, read_table
 from auricle.build.frontend.nemo_mel import Edges
+from auricle.cli import create_app
 from auricle.errors import CheckpointError, ParityError
 from tests.build import tiny_nemo, tiny_nemo_streaming
 from tests.build.tiny_nemo import Encoder
@@ -105,6 +107,14 @@ def test_the_version_says_what_lies_beyond_the_audio(
     assert f"{edges} beyond the audio" in "\n".join(built.report)
 
 
+def test_the_command_takes_the_edges(tmp_path: Path) -> None:
+    folder = tiny_nemo.write_ctc(tmp_path / "checkpoint")
+    asked = ("--from", folder, "--name", "a", "--repo", tmp_path, "--feature-edges", "reflect")
+    result = CliRunner().invoke(create_app(), ["build", "nemo-ctc", *map(str, asked)])
+    assert result.exit_code == 0, result.output
+    assert "reflect beyond the audio" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("metadata", "normalizes"),
     [({}, True), ({"normalize_type": "per_feature"}, True), ({"normalize_type": "NA"}, False)],
@@ -133,6 +143,14 @@ def test_features_that_are_not_made_here_are_refused(
     (folder / "model_config.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(CheckpointError, match=message):
         build("nemo-ctc", folder)
+
+
+def test_weights_beyond_one_file_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.build.families._nemo.MAX_BYTES", 1000)
+    with pytest.raises(CheckpointError, match=r"2 GiB: build the checkpoint's int8 or fp16"):
+        build("nemo-ctc", tiny_nemo.write_ctc(tmp_path))
 
 
 def test_gigaam_is_refused_by_name(tmp_path: Path) -> None:

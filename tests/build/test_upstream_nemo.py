@@ -10,6 +10,7 @@ from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import list_files
 from auricle.build.families import Options
 from auricle.build.upstream import Request
+from auricle.build.upstream.files import check_graphs
 from auricle.build.upstream.nemo import Nemo
 from auricle.errors import CheckpointError, ExportError
 from tests.build import tiny_nemo, tiny_nemo_streaming
@@ -127,6 +128,14 @@ def test_a_stream_s_window_is_written_down(
     assert built.spec.streaming.hop == 160 * tiny_nemo_streaming.CHUNK
 
 
+def test_an_archive_alone_is_said_to_need_an_export(
+    request_export: tuple[Request, list[str]],
+) -> None:
+    request, _ = request_export
+    with pytest.raises(CheckpointError, match="holds weights, but no graph: add --export"):
+        check_graphs(request.checkpoint.folder)
+
+
 def test_it_needs_an_interpreter(request_export: tuple[Request, list[str]]) -> None:
     request, _ = request_export
     asked = Request(request.checkpoint, request.out, request.show)
@@ -139,4 +148,6 @@ def test_a_folder_without_an_archive_is_refused(
 ) -> None:
     request, _ = request_export
     with pytest.raises(CheckpointError, match=r"no \*\.nemo"):
-        Nemo("ctc").export(Request(Checkpoint(graphs, "x"), request.out, request.show, python="x"))
+        Nemo("ctc").export(
+            Request(Checkpoint(graphs, "x"), request.out, request.show, python=sys.executable)
+        )

@@ -19,6 +19,7 @@ SETTINGS = "model_config.yaml"  # of a .nemo archive; exports need not have it
 TOKENS = ("tokens.txt", "vocab.txt")  # as sherpa-onnx and onnx-asr call them
 ZEROS_SINCE = (2, 5)  # https://github.com/NVIDIA-NeMo/NeMo/pull/13827
 NORMALISATIONS = {"per_feature": True, "NA": False, "None": False, "none": False, "": False}
+MAX_BYTES = 2**31 - 2**20  # room for the nodes
 EXPECTED: dict[str, tuple[Value, ...]] = {
     "sample_rate": (16000,),
     "window_size": (0.025,),
@@ -51,6 +52,7 @@ def read_frontend(graph: Graph, settings: dict[str, Value], options: Options) ->
     What neither the settings nor the metadata say is as NeMo trains by default, and in streams
     nothing is normalised.
     """
+    _check_size(graph)
     if graph.metadata.get("is_giga_am", "0") not in ("", "0"):
         raise CheckpointError(f"{graph.path.name} is of GigaAM, whose features are not NeMo's")
     for name, known in EXPECTED.items():
@@ -60,8 +62,18 @@ def read_frontend(graph: Graph, settings: dict[str, Value], options: Options) ->
                 f"{SETTINGS} has preprocessor.{name} {value!r}; known: {', '.join(map(str, known))}"
             )
     return NemoMel(
-        channels(graph.inputs[0]), _edges(settings, options), _normalizes(graph, settings)
+        channels(graph.inputs[0]), _edges(graph, settings, options), _normalizes(graph, settings)
     )
+
+
+def _check_size(graph: Graph) -> None:
+    """Protobuf's bound of one file, which is what is served."""
+    size = sum(len(tensor.raw_data) for tensor in graph.model.graph.initializer)
+    if size >= MAX_BYTES:
+        raise CheckpointError(
+            f"{graph.path.name} has {size / 2**30:.1f} GiB of weights, but one ONNX file holds "
+            "2 GiB: build the checkpoint's int8 or fp16 graphs, with --precision"
+        )
 
 
 def _normalizes(graph: Graph, settings: dict[str, Value]) -> bool:
@@ -84,8 +96,10 @@ def _normalizes(graph: Graph, settings: dict[str, Value]) -> bool:
     return NORMALISATIONS[stated]
 
 
-def _edges(settings: dict[str, Value], options: Options) -> Edges:
-    """As asked for, or by the version of NeMo that trained the checkpoint."""
+def _edges(graph: Graph, settings: dict[str, Value], options: Options) -> Edges:
+    """As asked for, or as the NeMo that trained the checkpoint; before a stream, zeros."""
+    if SHIFT in graph.metadata:
+        return "zeros"
     if options.feature_edges:
         return options.feature_edges
     version = re.match(r"(\d+)\.(\d+)", str(settings.get("nemo_version", "")))
