@@ -19,7 +19,7 @@ VERSION = 1
 # The environment variable by which `auricle serve` asks for a request log: 0, 1, or text.
 LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
 
-Head = Literal["transducer", "ctc", "ctc_attention", "cif"]
+Head = Literal["transducer", "recurrent_transducer", "ctc", "ctc_attention", "cif"]
 TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe"]
 RunnerName = Literal["onnxruntime", "bls"]
 Decoding = Literal["greedy_search", "prefix_beam_search", "attention_rescoring"]
@@ -34,6 +34,7 @@ CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
 # What each head can be decoded by; the first is what a build chooses.
 DECODINGS: dict[Head, tuple[Decoding, ...]] = {
     "transducer": ("greedy_search",),
+    "recurrent_transducer": ("greedy_search",),
     "ctc": ("greedy_search", "prefix_beam_search"),
     "ctc_attention": ("attention_rescoring", "prefix_beam_search", "greedy_search"),
     "cif": ("greedy_search",),
@@ -101,6 +102,7 @@ class Streaming:
     window: samples of CHUNK, what one run sees.
     hop: samples from one window to the next.
     reflected: samples in front of a stream's first, mirrored from it (Kaldi's snip_edges false).
+    silence: zeros in front of these (NeMo's centred frames).
     state_size: floats of STATE; the first STATE of a stream is all zeros.
     num_frames: output frames of one window.
     delay: samples by which these lie behind the window's hop, since the encoder looks ahead.
@@ -116,6 +118,7 @@ class Streaming:
     delay: int = 0
     max_windows: int | None = None
     warm_up: int = 0
+    silence: int = 0
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,8 @@ class PipelineSpec:
     has_timestamps: whether a head "cif" gives the peaks of its tokens.
     num_end_tokens: tokens of a head "cif" behind the text, </s>.
     streaming: how the encoder takes a stream; None for a model of whole utterances.
+    predictor_state: floats that a head "recurrent_transducer" remembers of all tokens; before the
+        first one, blank, they are zeros.
     """
 
     family: str
@@ -150,6 +155,7 @@ class PipelineSpec:
     prompt: Prompt | None = None
     hotwords: Hotwords | None = None
     streaming: Streaming | None = None
+    predictor_state: int = 0
 
     def save(self, folder: Path) -> None:
         record = {"version": VERSION, **dataclasses.asdict(self)}

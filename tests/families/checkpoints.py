@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from tests.build import tiny, tiny_stacked, tiny_streaming
+from tests.build import tiny, tiny_nemo, tiny_nemo_streaming, tiny_stacked, tiny_streaming
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = ROOT / "tests" / "data" / "paraformer"
@@ -91,6 +91,10 @@ OFFLINE: dict[str, Callable[[Path], Path]] = {
     "icefall_ctc": tiny.write_ctc,
     "icefall_transducer": tiny.write_transducer,
     "icefall_transducer-sherpa": write_sherpa_transducer,
+    "nemo_ctc": tiny_nemo.write_ctc,
+    "nemo_transducer": tiny_nemo.write_transducer,
+    "nemo_transducer-sherpa": tiny_nemo.write_sherpa_transducer,
+    "nemo_transducer-tdt": tiny_nemo.write_tdt,
     "paraformer-bicif": copy_paraformer("bicif"),
     "paraformer-contextual": copy_paraformer("contextual"),
     "paraformer-seaco": copy_paraformer("seaco"),
@@ -103,6 +107,9 @@ STREAMING: dict[str, Callable[[Path], Path]] = {
     "icefall_transducer-lstm": write_lstm,
     "icefall_transducer-uncounted": write_uncounted_transducer,
     "icefall_transducer-zipformer": write_zipformer,
+    "nemo_ctc-streaming": tiny_nemo_streaming.write_ctc,
+    "nemo_transducer-sherpa-streaming": tiny_nemo_streaming.write_sherpa_transducer,
+    "nemo_transducer-streaming": tiny_nemo_streaming.write_transducer,
     "paraformer-streaming": write_online_paraformer,
     "wenet_u2-positions": write_bounded_wenet,
     "wenet_u2-streaming": write_streaming_wenet,

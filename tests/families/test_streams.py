@@ -16,6 +16,7 @@ pytestmark = pytest.mark.onnx
 
 HEAD_OUTPUTS = {
     "transducer": ["ENCODER_OUT"],
+    "recurrent_transducer": ["ENCODER_OUT"],
     "ctc": ["TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS"],
     "cif": ["TOKEN_IDS", "TOKEN_LOG_PROBS", "TOKEN_FRAMES", "NUM_TOKENS", "HAS_TAIL"],
     "ctc_attention": ["TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS", "ENCODER_OUT"],

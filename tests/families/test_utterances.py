@@ -14,6 +14,7 @@ pytestmark = pytest.mark.onnx
 
 HEAD_OUTPUTS = {
     "transducer": ["ENCODER_OUT", "OUT_LENS"],
+    "recurrent_transducer": ["ENCODER_OUT", "OUT_LENS"],
     "ctc": ["TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS", "OUT_LENS"],
     "ctc_attention": [
         "TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS", "ENCODER_OUT", "OUT_LENS",

@@ -1,7 +1,8 @@
 """A stream's samples in chunks of any size to the windows that a streaming encoder sees.
 
-The encoder's stream is, where features are centred on their frames, some samples mirrored from the
-caller's first; then the caller's samples; at the end, zeros. A window is read at every hop.
+The encoder's stream is, where features are centred on their frames, some zeros or some samples
+mirrored from the caller's first; then the caller's samples; at the end, zeros. A window is read at
+every hop.
 """
 
 import dataclasses
@@ -28,7 +29,7 @@ class Backlog:
     """The samples that the next windows need, from the start of the next one on.
 
     num_samples: that the caller sent.  num_windows: that were taken.
-    is_mirrored: whether the mirrored samples are in front; nothing was taken before that.
+    is_mirrored: whether silence and the mirrored samples are in front; nothing was taken before.
     """
 
     pending: Waveform = field(default_factory=_no_samples)
@@ -88,6 +89,7 @@ class Framing:
         pending = backlog.pending
         if len(pending):
             pending = np.pad(pending, (self.streaming.reflected, 0), mode="symmetric")
+        pending = np.pad(pending, (self.streaming.silence, 0))
         return dataclasses.replace(backlog, pending=pending, is_mirrored=True)
 
     def _num_frames(self, num_samples: int) -> int:

@@ -3,7 +3,15 @@
 import dataclasses
 from collections.abc import Callable
 
-from auricle.serve.decode import alignment, cif, ctc, prefix_beam, rescoring, transducer
+from auricle.serve.decode import (
+    alignment,
+    cif,
+    ctc,
+    prefix_beam,
+    recurrent,
+    rescoring,
+    transducer,
+)
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.runner import Runner, Tensors
 from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
@@ -33,6 +41,33 @@ def create_networks(runner: Runner) -> tuple[transducer.Decoder, transducer.Join
         return runner.run("joiner", [inputs])[0]["logit"]  # type: ignore[return-value]
 
     return transducer.ContextCache(decoder), joiner
+
+
+def create_predictor(
+    spec: PipelineSpec, choices: Choices, runner: Runner
+) -> tuple[recurrent.Network, recurrent.Options]:
+    """A transducer's decoder that remembers all tokens, with its joint network."""
+
+    def network(
+        encoder_out: recurrent.Floats, y: recurrent.Ints, states: recurrent.Floats
+    ) -> recurrent.Scores:
+        inputs = {"encoder_out": encoder_out, "y": y, "state": states}
+        outputs = runner.run("predictor", [inputs])[0]
+        jumps = outputs.get("jumps")  # TDT's
+        return recurrent.Scores(outputs["log_probs"], jumps, outputs["new_state"])  # type: ignore[arg-type]
+
+    options = recurrent.Options(spec.blank_id, spec.predictor_state, choices.lookahead)
+    return network, options
+
+
+def _recurrent_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:
+    network, options = create_predictor(spec, choices, runner)
+
+    def search(outputs: Tensors) -> list[Hypothesis]:
+        encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
+        return recurrent.greedy_search(encoder_out, lens, network, options)  # type: ignore[arg-type]
+
+    return search
 
 
 def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:
@@ -107,6 +142,7 @@ def _cif_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> Searc
 Create = Callable[[PipelineSpec, Choices, Runner], Search]
 SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
+    ("recurrent_transducer", "greedy_search"): _recurrent_search,
     ("ctc", "greedy_search"): _ctc_search,
     ("ctc", "prefix_beam_search"): _prefix_beam_search,
     ("ctc_attention", "greedy_search"): _ctc_search,

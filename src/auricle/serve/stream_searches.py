@@ -1,19 +1,21 @@
 """How the outputs of a streaming encoder continue the hypotheses of many streams at once."""
 
 import dataclasses
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from auricle.serve.decode import cif, ctc, transducer
+from auricle.serve.decode import cif, ctc, recurrent, transducer
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.planning import stack
 from auricle.serve.runner import Runner, Tensors
-from auricle.serve.searches import END_ID, create_networks, create_searches
+from auricle.serve.searches import END_ID, create_networks, create_predictor, create_searches
 from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
 
-Memory = tuple[float, ...]  # what a search must know of a stream's frames so far
+Memory = Sequence[float]  # what a search must know of a stream's frames so far
 
 CIF_OUTPUTS = ("TOKEN_IDS", "TOKEN_LOG_PROBS", "TOKEN_FRAMES", "NUM_TOKENS", "HAS_TAIL")
 
@@ -68,6 +70,32 @@ def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> 
 
     start = transducer.initial_contexts(1, options)[0].tolist()
     return StreamSearch(tuple(start), advance)
+
+
+def _recurrent_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
+    network, options = create_predictor(spec, choices, runner)
+
+    def advance(
+        outputs: Tensors, memories: Sequence[Memory]
+    ) -> tuple[list[Hypothesis], list[Memory]]:
+        position = _position_of(np.stack([np.frombuffer(each, np.float32) for each in memories]))  # type: ignore[call-overload]  # arrays all
+        encoder_out = outputs["ENCODER_OUT"]
+        found, position = recurrent.continue_search(encoder_out, position, network, options)  # type: ignore[arg-type]
+        return found, _memories_of(position)
+
+    return StreamSearch(_memories_of(recurrent.start(1, options))[0], advance)
+
+
+def _position_of(memories: NDArray[np.float32]) -> recurrent.Position:
+    """Of [N, 3 + S]: what stands in float32 without loss, since ids are below 2^24."""
+    y, frames, num_symbols = memories[:, :3].astype(np.int64).T
+    return recurrent.Position(y.copy(), memories[:, 3:], frames.copy(), num_symbols.copy())
+
+
+def _memories_of(position: recurrent.Position) -> list[Memory]:
+    counts = np.stack([position.y, position.frames, position.num_symbols], axis=1)
+    rows = np.concatenate([counts.astype(np.float32), position.states], axis=1)
+    return [array("f", row.tobytes()) for row in rows]
 
 
 def _ctc_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> StreamSearch:
@@ -125,6 +153,7 @@ def _cif_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> Strea
 Create = Callable[[PipelineSpec, Choices, Runner], StreamSearch]
 STREAM_SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
+    ("recurrent_transducer", "greedy_search"): _recurrent_search,
     ("cif", "greedy_search"): _cif_search,
     ("ctc", "greedy_search"): _ctc_search,
     ("ctc", "prefix_beam_search"): _searched_twice,

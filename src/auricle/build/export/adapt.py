@@ -14,7 +14,7 @@ from auricle.build.export.heads import Head, last_dim, value_info
 from auricle.build.export.sanitize import at_known_opset, sanitize
 from auricle.build.export.session import Array
 from auricle.build.export.surgery import drop_unused, prefix_names
-from auricle.build.frontend.features import Frontend, add_features
+from auricle.build.frontend.features import AnyFrontend, add_features
 from auricle.build.frontend.nodes import Nodes
 
 MAX_IR_VERSION = 10  # the newest that ONNX Runtime 1.19 reads (Triton 24.10)
@@ -40,7 +40,7 @@ class Recipe:
     repair: what the family's exports need beside the repairs of all, in place.
     """
 
-    frontend: Frontend
+    frontend: AnyFrontend
     head: Head
     side_inputs: tuple[SideInput, ...] = ()
     repair: Callable[[Graph, onnx.GraphProto], None] | None = None

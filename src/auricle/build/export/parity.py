@@ -41,10 +41,11 @@ class Parity:
     features: float
     batch: float
     seconds: float
+    reference: str
 
     def report(self) -> tuple[str, ...]:
         return (
-            f"parity    to the original on kaldi-native-fbank's features, {self.seconds:.1f} s of "
+            f"parity    to the original on {self.reference}, {self.seconds:.1f} s of "
             f"audio, both padded alike: {say_difference(self.features)}",
             f"repairs   to the original on equal features, {len(SHORT_LENGTHS)} lengths: "
             f"{say_difference(self.repairs)}",
@@ -84,6 +85,7 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
         ),
         worst(_batch_differences(adapted, waveforms[0])),
         sum(map(len, waveforms)) / recipe.frontend.sample_rate,
+        recipe.frontend.reference,
     )
     tolerance = TOLERANCES[encoders.original.precision]
     judged = [parity.repairs, parity.features]

@@ -8,9 +8,11 @@ import kaldi_native_fbank as knf
 import numpy as np
 import numpy.typing as npt
 
-from auricle.build.frontend.features import Frontend
+from auricle.build.export.nemo.features import nemo_features
+from auricle.build.frontend.features import AnyFrontend
 from auricle.build.frontend.kaldi_fbank import FbankOptions
 from auricle.build.frontend.lfr import Lfr
+from auricle.build.frontend.nemo_mel import NemoMel
 from auricle.errors import CheckpointError
 
 Waveform = npt.NDArray[np.float32]
@@ -47,10 +49,19 @@ def _read_wav(path: Path, sample_rate: int) -> Waveform:
     return samples.view("<i2").astype(np.float32) / 32768
 
 
-def reference_features(waveform: Waveform, frontend: Frontend) -> Features:
+def reference_features(waveform: Waveform, frontend: AnyFrontend) -> Features:
     """What the graph's features of one utterance must equal, [num_frames, F]."""
+    if isinstance(frontend, NemoMel):
+        return nemo_features(waveform, frontend)
     features = kaldi_features(waveform, frontend.fbank)
     return features if frontend.lfr is None else stack_frames(features, frontend.lfr)
+
+
+def stream_features(waveform: Waveform, frontend: AnyFrontend) -> Features:
+    """Likewise of a stream, whose windows take frames that are not stacked."""
+    if isinstance(frontend, NemoMel):
+        return nemo_features(waveform, frontend)
+    return kaldi_features(waveform, frontend.fbank)
 
 
 def stack_frames(features: Features, lfr: Lfr) -> Features:

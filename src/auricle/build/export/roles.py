@@ -16,6 +16,8 @@ Role = Literal[
     "paraformer", "hotword_embedder", "sense_voice",
     "streaming_encoder", "streaming_ctc", "wenet_streaming_encoder",
     "paraformer_online", "paraformer_online_decoder",
+    "nemo_ctc", "nemo_encoder", "nemo_streaming_ctc", "nemo_streaming_encoder",
+    "nemo_decoder_joint", "nemo_decoder", "nemo_joiner",
 ]  # fmt: skip
 Form = tuple[str, int]  # kind of numbers, number of axes
 
@@ -34,13 +36,29 @@ TITLES: dict[Role, str] = {
     "wenet_streaming_encoder": "streaming WeNet encoder",
     "paraformer_online": "encoder of an online Paraformer",
     "paraformer_online_decoder": "decoder of an online Paraformer",
+    "nemo_ctc": "NeMo CTC model",
+    "nemo_encoder": "NeMo encoder",
+    "nemo_streaming_ctc": "streaming NeMo CTC model",
+    "nemo_streaming_encoder": "streaming NeMo encoder",
+    "nemo_decoder_joint": "NeMo decoder and joint network",
+    "nemo_decoder": "NeMo decoder",
+    "nemo_joiner": "NeMo joint network",
 }
 FEATURES, LENS, IDS, FRAMES = ("float", 3), ("integer", 1), ("integer", 2), ("float", 2)
 HYPOTHESES = ("integer", 3)
+CACHE = ("float", 4)
 MIN_STACKED_BINS = 200  # FunASR stacks seven frames of 80; nobody has as many mel bins
 ENCODER_FORM = [FEATURES, LENS]
 WENET_STREAMING = ([FEATURES, HYPOTHESES, FEATURES, LENS], [FEATURES, FEATURES, LENS])
 STREAMING: tuple[Role, ...] = ("streaming_encoder", "streaming_ctc", "wenet_streaming_encoder")
+NEMO_STREAMING = [FEATURES, LENS, CACHE, CACHE, LENS]  # inputs and outputs alike
+LSTM = [FEATURES, FEATURES]  # its two states
+NEMO_PREDICTORS: dict[Role, tuple[list[Form], list[Form]]] = {
+    "nemo_decoder_joint": ([FEATURES, IDS, LENS, *LSTM], [CACHE, LENS, *LSTM]),
+    "nemo_decoder": ([IDS, LENS, *LSTM], [FEATURES, LENS, *LSTM]),
+    "nemo_joiner": ([FEATURES, FEATURES], [CACHE]),
+}
+OWN_AXES: tuple[Role, ...] = ("hotword_embedder", "nemo_decoder", "nemo_decoder_joint")
 WENET_CPU_EXPORT = {"required_cache_size", "att_cache"}
 
 
@@ -79,7 +97,7 @@ def _objection(graph: Graph, roles: tuple[Role, ...]) -> str | None:
     if graph.metadata.get("feature", "fbank") != "fbank":
         return f"wants {graph.metadata['feature']!r} features; known: fbank"
     fixed = [port.name for port in (*graph.inputs, *graph.outputs) if _has_fixed_batch(port)]
-    if fixed and seen not in (*STREAMING, "hotword_embedder"):  # which have their own axes
+    if fixed and seen not in (*STREAMING, *OWN_AXES):
         return (
             f"has a fixed batch size at {', '.join(fixed)}; export it with dynamic axes and the "
             "exporter that keeps them (torch.onnx.export(..., dynamo=False))"
@@ -99,17 +117,35 @@ def _takes_one_stream(graph: Graph) -> str | None:
 def classify(graph: Graph) -> Role | None:
     inputs = [port.form for port in graph.inputs]
     outputs = [port.form for port in graph.outputs]
+    if nemo := _classify_nemo(graph, inputs, outputs):
+        return nemo
     if next_names(graph) or "decode_chunk_len" in graph.metadata:
         return _classify_streaming(graph, [port.form for port in plain_outputs(graph)])
     if inputs[:2] == ENCODER_FORM:
         return _classify_acoustic(graph, inputs[2:], outputs)
-    if inputs == [IDS] and outputs == [FEATURES] and _has_fixed_batch(graph.outputs[0]):
-        return "hotword_embedder"
     if inputs == [IDS]:
-        return "decoder"
-    if inputs == [("float", 2), ("float", 2)]:
-        return "joiner"
-    return None
+        is_embedder = outputs == [FEATURES] and _has_fixed_batch(graph.outputs[0])
+        return "hotword_embedder" if is_embedder else "decoder"
+    return "joiner" if inputs == [("float", 2), ("float", 2)] else None
+
+
+def _classify_nemo(graph: Graph, inputs: list[Form], outputs: list[Form]) -> Role | None:
+    """NeMo's graphs have features before frames, and states before the batch."""
+    if inputs == outputs == NEMO_STREAMING:
+        is_ctc = _is_open(graph.outputs[0], 1) or "logprobs" in graph.outputs[0].name
+        return "nemo_streaming_ctc" if is_ctc else "nemo_streaming_encoder"
+    for role, forms in NEMO_PREDICTORS.items():
+        if (inputs, outputs) == forms:
+            return role
+    if inputs != ENCODER_FORM or _is_open(graph.inputs[0], 1) or not _is_open(graph.inputs[0], 2):
+        return None
+    if outputs == [FEATURES]:
+        return "nemo_ctc"
+    return "nemo_encoder" if outputs == ENCODER_FORM else None
+
+
+def _is_open(port: Port, axis: int) -> bool:
+    return not isinstance(port.shape[axis], int)
 
 
 def _classify_acoustic(graph: Graph, beside: list[Form], outputs: list[Form]) -> Role | None:

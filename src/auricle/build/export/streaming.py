@@ -16,7 +16,7 @@ from auricle.build.export.heads import value_info
 from auricle.build.export.sanitize import at_known_opset, inline_paddings
 from auricle.build.export.states import State, StreamPorts
 from auricle.build.export.surgery import prefix_names
-from auricle.build.frontend.kaldi_fbank import add_window_fbank
+from auricle.build.frontend.features import add_window_features
 from auricle.build.frontend.nodes import Nodes
 
 FRAME_AXIS = 1
@@ -26,7 +26,7 @@ FRAME_AXIS = 1
 class Layout:
     """How a stream is cut; samples but for state_size, floats, and num_frames, of the output.
 
-    reflected: samples in front of the stream's first, mirrored from it.
+    reflected: samples in front of the stream's first, mirrored from it; silence: zeros in front.
     delay: samples from the first of a hop back to those that the window's first output is of.
     max_windows, warm_up: how long one state lasts, as spec.Streaming has it.
     """
@@ -39,6 +39,7 @@ class Layout:
     delay: int = 0
     max_windows: int | None = None
     warm_up: int = 0
+    silence: int = 0
 
     def describe(self, sample_rate: int) -> str:
         """One line of a report."""
@@ -73,7 +74,7 @@ def adapt_streaming(
     prefix_names(core.graph, CORE)
 
     front = Nodes("fbank/")
-    features = add_window_fbank(front, recipe.frontend.fbank, "CHUNK", ports.window)
+    features = add_window_features(front, recipe.frontend, "CHUNK", ports.window)
     cast_to(front, features, ports.features)
     if ports.lens:
         cast_to(front, _add_lens(front, ports.window), ports.lens)

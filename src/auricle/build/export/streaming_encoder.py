@@ -51,19 +51,20 @@ def build_streaming_encoder(graph: Graph, recipe: Recipe, waveforms: list[Wavefo
 
 
 def measure_layout(graph: Graph, ports: StreamPorts, recipe: Recipe, original: Original) -> Layout:
-    fbank = recipe.frontend.fbank
+    frontend = recipe.frontend
     num_frames = count_frames(ports, original.probe())
-    hop = _hop_frames(graph, ports, num_frames) * fbank.frame_shift
+    hop = _hop_frames(graph, ports, num_frames) * frontend.frame_shift
     max_windows = _count_windows(graph, original)
     warm_up = math.ceil(WARM_UP_S * recipe.frontend.sample_rate / hop)
     return Layout(
-        window=fbank.num_samples(ports.window),
+        window=frontend.num_samples(ports.window),
         hop=hop,
-        reflected=fbank.left_edge,
+        reflected=frontend.reflected,
         state_size=ports.size,
         num_frames=num_frames,
         max_windows=max_windows,
         warm_up=min(warm_up, max_windows // 2) if max_windows else 0,
+        silence=frontend.silence,
     )
 
 

@@ -10,7 +10,7 @@ from auricle.build.export.adapt import Recipe
 from auricle.build.export.graph import Graph, Precision
 from auricle.build.export.heads import largest_difference
 from auricle.build.export.parity import TOLERANCES, say_difference, worst
-from auricle.build.export.reference import Waveform, kaldi_features
+from auricle.build.export.reference import Waveform, stream_features
 from auricle.build.export.session import Array, Session
 from auricle.build.export.states import StreamPorts
 from auricle.build.export.streaming import Layout
@@ -43,10 +43,11 @@ class StreamingParity:
     original: float
     batch: float
     seconds: float
+    reference: str = "kaldi-native-fbank's features"
 
     def report(self) -> tuple[str, ...]:
         return (
-            f"parity    to the original on kaldi-native-fbank's features, {NUM_CHUNKS} chunks, "
+            f"parity    to the original on {self.reference}, {NUM_CHUNKS} chunks, "
             f"{self.seconds:.1f} s of audio: {say_difference(self.original)}",
             f"batching  a batch of streams after {', '.join(map(str, POSITIONS))} chunks to its "
             f"rows alone: {say_difference(self.batch)}",
@@ -83,6 +84,7 @@ def check_streaming_parity(
         ),
         worst(batch_differences(adapted, inputs, outputs)),
         (layout.window + (NUM_CHUNKS - 1) * layout.hop) / encoders.recipe.frontend.sample_rate,
+        encoders.recipe.frontend.reference,
     )
     parity.judge(encoders.original.precision)
     return parity
@@ -96,9 +98,9 @@ def take_stream(layout: Layout, waveforms: list[Waveform]) -> Waveform:
 
 
 def _run_original(encoders: StreamingEncoders, stream: Waveform) -> list[dict[str, Array]]:
-    fbank = encoders.recipe.frontend.fbank
-    features = kaldi_features(stream, fbank)
-    shift = encoders.layout.hop // fbank.frame_shift
+    frontend = encoders.recipe.frontend
+    features = stream_features(stream, frontend)
+    shift = encoders.layout.hop // frontend.frame_shift
     original = Original(encoders.original, encoders.ports)
     state, found = original.start(), []
     for start in range(0, NUM_CHUNKS * shift, shift):
@@ -111,7 +113,8 @@ def run_adapted(
     layout: Layout, adapted: Session, stream: Waveform
 ) -> tuple[list[dict[str, Array]], list[dict[str, Array]]]:
     """What went into each run, and what came out."""
-    mirrored = np.concatenate([stream[: layout.reflected][::-1], stream])
+    before = np.pad(stream[: layout.reflected][::-1], (layout.silence, 0))
+    mirrored = np.concatenate([before, stream])
     state: Array = np.zeros((1, layout.state_size), np.float32)
     inputs, outputs = [], []
     for start in range(0, NUM_CHUNKS * layout.hop, layout.hop):

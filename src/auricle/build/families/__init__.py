@@ -11,6 +11,7 @@ import onnx
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import Precision
 from auricle.build.checkpoint.hub import HuggingFace
+from auricle.build.frontend.nemo_mel import Edges
 from auricle.build.upstream import Exporter
 from auricle.errors import UnknownFamilyError
 from auricle.spec import PipelineSpec
@@ -21,11 +22,13 @@ class Options:
     """precision: which of the checkpoint's files.  parity_audio: a wav or a folder of wavs.
 
     streaming: whether to take the streaming export of a checkpoint that has both.
+    feature_edges: what NeMo's features see beyond the audio; None: as its version says.
     """
 
     precision: Precision = "fp32"
     parity_audio: Path | None = None
     streaming: bool = False
+    feature_edges: Edges | None = None
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,8 @@ def choose(built: Built, deployment: Deployment) -> Choices:
     lookahead = 8 if built.joiner_dim <= 256 else 4
     if built.vocab_size > 1000:
         lookahead = 1
+    if built.spec.predictor_state:  # which every call computes anew
+        lookahead = 8
     streaming = built.spec.streaming
     longest = built.spec.max_seconds
     rescorer = built.spec.rescorer

@@ -13,7 +13,7 @@ from auricle.errors import CheckpointError, ExportError
 def check_graphs(folder: Path) -> None:
     """CheckpointError for a folder that has weights, but was not exported."""
     suffixes = {PurePosixPath(name).suffix for name in list_files(folder)}
-    if ".pt" in suffixes and ".onnx" not in suffixes:
+    if suffixes & {".pt", ".nemo"} and ".onnx" not in suffixes:
         raise CheckpointError(f"{folder} holds weights, but no graph: add --export")
 
 

@@ -28,6 +28,7 @@ def run(  # noqa: PLR0913  # one parameter an option
     lock: options.Lock = Path("auricle.lock.json"),
     streaming: options.Streaming = False,
     precision: options.PrecisionOption = Precision.fp32,
+    feature_edges: options.FeatureEdgesOption = None,
     runner: options.RunnerOption = Runner.onnxruntime,
     instances: options.Instances = None,
     parity_audio: options.ParityAudio = None,
@@ -44,7 +45,8 @@ def run(  # noqa: PLR0913  # one parameter an option
     populate.check_target(repo / name)
     _check_needs(precision, wer_set, max_wer_rise)
     speech = _read_speech(wer_set) if wer_set else None
-    wanted = families.Options(precision.value, parity_audio, streaming)
+    edges = feature_edges.value if feature_edges else None
+    wanted = families.Options(precision.value, parity_audio, streaming, edges)
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
     every = [wanted, *([plain(wanted)] if speech else [])]
     with find(known, Wish(checkpoint, lock, every, upstream)) as source:

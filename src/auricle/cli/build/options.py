@@ -20,6 +20,11 @@ class Runner(str, Enum):
     bls = "bls"
 
 
+class FeatureEdges(str, Enum):
+    zeros = "zeros"
+    reflect = "reflect"
+
+
 class Precision(str, Enum):
     fp32 = "fp32"
     fp16 = "fp16"
@@ -82,6 +87,14 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         help="Of the checkpoint's own graphs; int8 is made of fp32 where it is none.",
+    ),
+]
+FeatureEdgesOption = Annotated[
+    FeatureEdges | None,
+    typer.Option(
+        "--feature-edges",
+        help="Of NeMo: what its features see beyond the audio, zeros since 2.5, its reflection "
+        "before; without it, as model_config.yaml's version says, or else zeros.",
     ),
 ]
 RunnerOption = Annotated[

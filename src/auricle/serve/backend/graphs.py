@@ -5,6 +5,7 @@ from auricle.spec import Head, PipelineSpec
 CTC = ("TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS", "OUT_LENS")
 OUTPUTS: dict[Head, tuple[str, ...]] = {
     "transducer": ("ENCODER_OUT", "OUT_LENS"),
+    "recurrent_transducer": ("ENCODER_OUT", "OUT_LENS"),
     "ctc": CTC,
     "ctc_attention": ("ENCODER_OUT", *CTC),
     "cif": ("TOKEN_IDS", "TOKEN_LOG_PROBS", "NUM_TOKENS", "OUT_LENS"),

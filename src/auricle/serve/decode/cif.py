@@ -1,5 +1,6 @@
 """Continuous integrate-and-fire: as many tokens as the predictor counted, all decoded at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,7 @@ def greedy_search(tokens: Tokens, peaks: Peaks | None, options: Options) -> list
     return hypotheses
 
 
-Open = tuple[float, ...]  # a token's id and log-probability, or nothing
+Open = Sequence[float]  # a token's id and log-probability, or nothing
 NOTHING_OPEN: Open = ()
 
 

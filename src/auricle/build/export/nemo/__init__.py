@@ -1,0 +1,1 @@
+"""NeMo's exports: read, and brought into the form of the others."""
