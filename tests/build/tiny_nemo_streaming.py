@@ -19,9 +19,7 @@ from tests.build.tiny_nemo import (
     add_classes,
     deafen,
     halve,
-    make_decoder,
     make_decoder_joint,
-    make_joiner,
     make_model,
     write_tokens,
 )
@@ -56,14 +54,6 @@ def write_transducer(folder: Path, num_durations: int = 0) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     onnx.save(make_encoder(is_ctc=False), folder / "encoder-model.onnx")
     onnx.save(make_decoder_joint(num_durations), folder / "decoder_joint-model.onnx")
-    return write_tokens(folder, "tokens.txt")
-
-
-def write_sherpa_transducer(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    onnx.save(make_encoder(is_ctc=False), folder / "encoder.onnx")
-    onnx.save(make_decoder(), folder / "decoder.onnx")
-    onnx.save(make_joiner(), folder / "joiner.onnx")
     return write_tokens(folder, "tokens.txt")
 
 

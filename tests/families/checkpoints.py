@@ -108,7 +108,6 @@ STREAMING: dict[str, Callable[[Path], Path]] = {
     "icefall_transducer-uncounted": write_uncounted_transducer,
     "icefall_transducer-zipformer": write_zipformer,
     "nemo_ctc-streaming": tiny_nemo_streaming.write_ctc,
-    "nemo_transducer-sherpa-streaming": tiny_nemo_streaming.write_sherpa_transducer,
     "nemo_transducer-streaming": tiny_nemo_streaming.write_transducer,
     "paraformer-streaming": write_online_paraformer,
     "wenet_u2-positions": write_bounded_wenet,

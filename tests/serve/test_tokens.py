@@ -33,6 +33,13 @@ def transcribe(
     return TokenTable(symbols, kind, 0.04, prompt).transcribe(hypothesis)
 
 
+def test_words_of_one_frame_do_not_overlap() -> None:
+    hypothesis = Hypothesis([0, 1, 2], [5, 5, 6], [-0.1] * 3)
+    words = TokenTable(["▁a", "▁b", "▁c"], "bpe", 0.1).transcribe(hypothesis).words
+    times = [time for word in words for time in (word.start, word.end)]
+    assert times == pytest.approx([0.5, 0.5, 0.5, 0.6, 0.6, 0.7])
+
+
 def words_of(transcript: Transcript) -> list[str]:
     return [word.text for word in transcript.words]
 

@@ -51,7 +51,7 @@ def create_predictor(
     def network(
         encoder_out: recurrent.Floats, y: recurrent.Ints, states: recurrent.Floats
     ) -> recurrent.Scores:
-        inputs = {"encoder_out": encoder_out, "y": y, "state": states}
+        inputs: Tensors = {"encoder_out": encoder_out, "y": y, "state": states}
         outputs = runner.run("predictor", [inputs])[0]
         jumps = outputs.get("jumps")  # TDT's
         return recurrent.Scores(outputs["log_probs"], jumps, outputs["new_state"])  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.spelling import SPELLINGS, is_punctuation, space_between
@@ -55,6 +56,11 @@ class GrowingText:
     text: str = ""
     tail: tuple[str, ...] = ()
     has_paused: bool = False
+
+
+def _next_frames(frames: Sequence[float]) -> list[float]:
+    """One frame behind each, but for tokens of one frame, which end where the next one starts."""
+    return [min(frame + 1, following) for frame, following in pairwise([*frames, math.inf])]
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ class TokenTable:
         unknown: Sequence[float | None] = [None] * len(symbols)
         starts = ends = confidences = unknown
         if hypothesis.frames is not None:
-            last_frames = hypothesis.ends or [frame + 1 for frame in hypothesis.frames]
+            last_frames = hypothesis.ends or _next_frames(hypothesis.frames)
             starts = [min(self._seconds(frame), audio_seconds) for frame in hypothesis.frames]
             ends = [min(self._seconds(frame), audio_seconds) for frame in last_frames]
         if hypothesis.log_probs is not None:

@@ -45,8 +45,9 @@ def run(  # noqa: PLR0913  # one parameter an option
     populate.check_target(repo / name)
     _check_needs(precision, wer_set, max_wer_rise)
     speech = _read_speech(wer_set) if wer_set else None
-    edges = feature_edges.value if feature_edges else None
-    wanted = families.Options(precision.value, parity_audio, streaming, edges)
+    wanted = families.Options(
+        precision.value, parity_audio, streaming, feature_edges.value if feature_edges else None
+    )
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
     every = [wanted, *([plain(wanted)] if speech else [])]
     with find(known, Wish(checkpoint, lock, every, upstream)) as source:

@@ -11,7 +11,8 @@ class Hypothesis:
     frames: where each token starts, in frames of the encoder's output; fractional where a model
         dates its tokens more finely.  None: unknown.
     log_probs: natural logarithm of each token's probability at its frame.  None: unknown.
-    ends: where each token ends, in the same frames.  None: one frame behind its start.
+    ends: where each token ends, in the same frames.  None: one frame behind its start, or where the
+        next one starts.
     score: natural logarithm of the whole hypothesis's probability, or the score by which it was
         chosen.  None: the search gives none.
     """
