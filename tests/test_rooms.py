@@ -71,7 +71,13 @@ ROOMS: dict[str, set[str]] = {
 THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "soundfile": {"audio"},
     "soxr": {"audio"},
-    "onnx": {"build.frontend", "build.export", "build.families", "build.random_checkpoint"},
+    "onnx": {
+        "build.frontend",
+        "build.export",
+        "build.families",
+        "build.random_checkpoint",
+        "build.upstream",
+    },
     "onnxruntime": {"build.export", "build.random_checkpoint", "serve.backend", "server"},
     "kaldi_native_fbank": {"build.export"},
     "huggingface_hub": {"build.checkpoint"},
