@@ -50,9 +50,12 @@ ROOMS: dict[str, set[str]] = {
     "serve.hotwords": {
         "serve.options", "serve.quoting", "serve.runner", "serve.spelling", "spec", "errors",
     },
+    "serve.long_form": {
+        "serve.decode", "serve.options", "serve.planning", "serve.runner", "serve.tokens", "spec",
+    },
     "serve.pipeline": {
-        "serve.hotwords", "serve.options", "serve.planning", "serve.runner", "serve.searches",
-        "serve.tokens", "spec",
+        "serve.hotwords", "serve.long_form", "serve.options", "serve.planning", "serve.runner",
+        "serve.searches", "serve.tokens", "spec",
     },
     "serve.backend": {
         "serve.decode", "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning",

@@ -8,6 +8,7 @@ OUTPUTS: dict[Head, tuple[str, ...]] = {
     "ctc": CTC,
     "ctc_attention": ("ENCODER_OUT", *CTC),
     "cif": ("TOKEN_IDS", "TOKEN_LOG_PROBS", "NUM_TOKENS", "OUT_LENS"),
+    "autoregressive": ("ENCODER_OUT", "OUT_LENS"),
 }
 LENGTHS = frozenset(("OUT_LENS", "NUM_TOKENS"))  # [N]; the others have more axes
 
