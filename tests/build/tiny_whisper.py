@@ -32,6 +32,7 @@ NUM_MERGED = 320  # bytes and pairs
 class Tiny:
     """seconds: of a window.  positions: tokens that the decoder can write.
 
+    ffn: times size.  num_tokens: of the vocabulary at least, more than have names.
     ends: how often it ends early.  writes_times: whether times are among what it may write, which
     a real one does only where it is asked to.
     """
@@ -44,6 +45,8 @@ class Tiny:
     heads: int = 2
     seed: int = 2
     is_multilingual: bool = True
+    ffn: int = 2
+    num_tokens: int = 0
     ends: float = 2.6
     writes_times: bool = True
 
@@ -74,7 +77,7 @@ class Vocabulary:
         stamps = [f"{number * 0.02:.2f}" for number in range(tiny.seconds * 50 + 1)]
         names += ["notimestamps", *stamps]
         self.special = {name: len(self.merged) + place for place, name in enumerate(names)}
-        self.size = len(self.merged) + len(names)
+        self.size = max(len(self.merged) + len(names), tiny.num_tokens)
 
     def save(self, path: Path) -> None:
         """A tokenizer.json, as transformers writes it."""
@@ -143,8 +146,8 @@ def make_model(tiny: Tiny) -> Any:
         decoder_layers=tiny.layers,
         encoder_attention_heads=tiny.heads,
         decoder_attention_heads=tiny.heads,
-        encoder_ffn_dim=2 * tiny.size,
-        decoder_ffn_dim=2 * tiny.size,
+        encoder_ffn_dim=tiny.ffn * tiny.size,
+        decoder_ffn_dim=tiny.ffn * tiny.size,
         max_source_positions=tiny.num_frames // 2,
         max_target_positions=tiny.positions,
         suppress_tokens=None,

@@ -114,18 +114,23 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
 
 
 def read_mel(encoder: Graph, config: Json) -> WhisperMel:
-    """The size of the features, from the graph, or from config.json where it states none."""
+    """The size of the features, from the graph, or from what is beside where it states none."""
     bins, frames = encoder.inputs[0].shape[1:]
-    stated = config.get("num_mel_bins"), config.get("max_source_positions")
-    num_mel_bins = bins if isinstance(bins, int) else stated[0]
-    if not isinstance(frames, int):
-        frames = stated[1] * FRAMES_PER_OUTPUT if isinstance(stated[1], int) else None
-    if not isinstance(num_mel_bins, int) or not isinstance(frames, int):
+    stated = {name: int(text) for name, text in encoder.metadata.items() if text.isdecimal()}
+    num_mel_bins = config.get("num_mel_bins", stated.get("n_mels"))
+    positions = config.get("max_source_positions", stated.get("n_audio_ctx"))
+    if isinstance(positions, int):
+        positions *= FRAMES_PER_OUTPUT
+    sizes = [
+        graph if isinstance(graph, int) else told
+        for graph, told in ((bins, num_mel_bins), (frames, positions))
+    ]
+    if not isinstance(sizes[0], int) or not isinstance(sizes[1], int):
         raise CheckpointError(
             f"neither {encoder.path.name} nor config.json states the size of the features; seen:\n"
             f"{encoder.describe()}"
         )
-    return WhisperMel(num_mel_bins, frames)
+    return WhisperMel(sizes[0], sizes[1])
 
 
 def _read_facts(

@@ -57,7 +57,8 @@ def add_whisper_mel(nodes: Nodes, options: WhisperMel, waveforms: str, lens: str
     logs = nodes.add("Log", nodes.add("Max", energies, nodes.floats(FLOOR)))
     decades = nodes.add("Mul", logs, nodes.floats(1 / np.log(10)))
     log_mel = _add_silence(nodes, options, decades, filled, longest)
-    largest = nodes.add("ReduceMax", log_mel, axes=[1, 2], keepdims=1)
+    flat = nodes.add("Reshape", log_mel, nodes.ints([0, 1, -1]))
+    largest = nodes.add("GlobalMaxPool", flat)  # of each row; [N, 1, 1]
     clamped = nodes.add("Max", log_mel, nodes.add("Sub", largest, nodes.floats(RANGE)))
     scaled = nodes.add("Div", nodes.add("Add", clamped, nodes.floats(4)), nodes.floats(4))
     return nodes.add("Transpose", scaled, perm=[0, 2, 1])

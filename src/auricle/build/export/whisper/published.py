@@ -146,9 +146,10 @@ def _caches(ports: tuple[Port, ...]) -> dict[tuple[int, str, str], Port]:
 
 
 def _objection(first: Graph, step: Graph) -> str:
+    seen = f"{first.describe()}\n{step.describe()}"
     return (
         f"{first.path.name} and {step.path.name} are no decoder of Whisper as optimum exports it: "
         "input_ids, encoder_hidden_states -> logits, present.<layer>.decoder.key, ..., and a "
         "second one that takes these as past_key_values.<layer>.decoder.key, ...; export with "
-        f"--task automatic-speech-recognition-with-past; seen:\n{first.describe()}\n{step.describe()}"
+        f"--task automatic-speech-recognition-with-past; seen:\n{seen}"
     )
