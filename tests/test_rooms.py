@@ -50,14 +50,18 @@ ROOMS: dict[str, set[str]] = {
     "serve.hotwords": {
         "serve.options", "serve.quoting", "serve.runner", "serve.spelling", "spec", "errors",
     },
+    "serve.byte_pairs": {"serve.quoting", "serve.spelling", "errors"},
+    "serve.long_form": {
+        "serve.decode", "serve.options", "serve.planning", "serve.runner", "serve.tokens", "spec",
+    },
     "serve.pipeline": {
-        "serve.hotwords", "serve.options", "serve.planning", "serve.runner", "serve.searches",
-        "serve.tokens", "spec",
+        "serve.hotwords", "serve.long_form", "serve.options", "serve.planning", "serve.runner",
+        "serve.searches", "serve.tokens", "spec",
     },
     "serve.backend": {
-        "serve.decode", "serve.hotwords", "serve.options", "serve.pipeline", "serve.planning",
-        "serve.quoting", "serve.runner", "serve.segments", "serve.spelling", "serve.stream",
-        "serve.streaming", "serve.tokens", "spec", "wire", "errors",
+        "serve.byte_pairs", "serve.decode", "serve.hotwords", "serve.options", "serve.pipeline",
+        "serve.planning", "serve.quoting", "serve.runner", "serve.segments", "serve.spelling",
+        "serve.stream", "serve.streaming", "serve.tokens", "spec", "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {

@@ -19,8 +19,10 @@ VERSION = 1
 # The environment variable by which `auricle serve` asks for a request log: 0, 1, or text.
 LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
 
-Head = Literal["transducer", "recurrent_transducer", "ctc", "ctc_attention", "cif"]
-TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe"]
+Head = Literal[
+    "transducer", "recurrent_transducer", "ctc", "ctc_attention", "cif", "autoregressive"
+]
+TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe", "gpt2_bpe"]
 RunnerName = Literal["onnxruntime", "bls"]
 Decoding = Literal["greedy_search", "prefix_beam_search", "attention_rescoring"]
 Endpointing = Literal["off", "on"]
@@ -38,6 +40,7 @@ DECODINGS: dict[Head, tuple[Decoding, ...]] = {
     "ctc": ("greedy_search", "prefix_beam_search"),
     "ctc_attention": ("attention_rescoring", "prefix_beam_search", "greedy_search"),
     "cif": ("greedy_search",),
+    "autoregressive": ("greedy_search",),
 }
 
 RESERVED = "__"  # between a model's name and the name of a model behind it
@@ -96,6 +99,42 @@ class Hotwords:
 
 
 @dataclass(frozen=True)
+class Autoregressive:
+    """A decoder that writes one token after the other, about a window of audio; ids of tokens.
+
+    window_seconds: of audio that the encoder hears at once; shorter audio is followed by silence.
+    max_tokens: of a window, its prompt among them.
+    languages: by their codes; empty where the model knows one and is not asked.
+    tasks: "transcribe" and "translate"; empty likewise.
+    default_language, default_task: what a checkpoint forces, a code and a name; None: the model
+        tells the language, and transcribes.
+    previous_id: in front of what was said before.  no_timestamps_id: asks for none; the ids behind
+        it are times, 20 ms apart, the first is 0.
+    suppressed_ids, begin_suppressed_ids: never written, not written first.
+    max_initial_timestamp: of a window, in steps of 20 ms.
+    """
+
+    window_seconds: float
+    max_tokens: int
+    start_id: int
+    end_id: int
+    previous_id: int
+    no_speech_id: int
+    no_timestamps_id: int
+    languages: dict[str, int]
+    tasks: dict[str, int]
+    suppressed_ids: list[int]
+    begin_suppressed_ids: list[int]
+    max_initial_timestamp: int = 50
+    default_language: str | None = None
+    default_task: str | None = None
+
+    @property
+    def first_timestamp_id(self) -> int:
+        return self.no_timestamps_id + 1
+
+
+@dataclass(frozen=True)
 class Streaming:
     """How a streaming encoder takes a stream: window by window, its past packed into one row.
 
@@ -126,8 +165,8 @@ class PipelineSpec:
     """Facts of a checkpoint.
 
     seconds_per_frame: seconds of audio per encoder output frame.
-    graphs: role ("encoder", "decoder", "joiner", "rescorer", "hotword_embedder") -> file name in
-        the version folder.
+    graphs: role ("encoder", "decoder", "joiner", "rescorer", "hotword_embedder",
+        "cross_attention") -> file name in the version folder.
     max_seconds: the longest audio that the graph itself can take (a positional table), or None; of
         a stream, None.
     has_timestamps: whether a head "cif" gives the peaks of its tokens.
@@ -135,6 +174,7 @@ class PipelineSpec:
     streaming: how the encoder takes a stream; None for a model of whole utterances.
     predictor_state: floats that a head "recurrent_transducer" remembers of all tokens; before the
         first one, blank, they are zeros.
+    autoregressive: of a head of that name.
     """
 
     family: str
@@ -156,6 +196,7 @@ class PipelineSpec:
     hotwords: Hotwords | None = None
     streaming: Streaming | None = None
     predictor_state: int = 0
+    autoregressive: Autoregressive | None = None
 
     def save(self, folder: Path) -> None:
         record = {"version": VERSION, **dataclasses.asdict(self)}
@@ -192,6 +233,7 @@ def _parse_parts(record: dict[str, dict[str, int]]) -> dict[str, object]:
         "prompt": Prompt,
         "hotwords": Hotwords,
         "streaming": Streaming,
+        "autoregressive": Autoregressive,
     }
     optional = set(kinds) - {"source"}
     absent = {name for name in optional if record.get(name) is None}

@@ -7,7 +7,14 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from tests.build import tiny, tiny_nemo, tiny_nemo_streaming, tiny_stacked, tiny_streaming
+from tests.build import (
+    tiny,
+    tiny_nemo,
+    tiny_nemo_streaming,
+    tiny_stacked,
+    tiny_streaming,
+    tiny_whisper,
+)
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = ROOT / "tests" / "data" / "paraformer"
@@ -100,6 +107,9 @@ OFFLINE: dict[str, Callable[[Path], Path]] = {
     "paraformer-seaco": copy_paraformer("seaco"),
     "sense_voice": copy_sense_voice,
     "wenet_u2": copy_wenet,
+    "whisper": tiny_whisper.write_optimum,
+    "whisper-merged": tiny_whisper.write_merged,
+    "whisper-sherpa": tiny_whisper.write_sherpa,
 }
 STREAMING: dict[str, Callable[[Path], Path]] = {
     "icefall_ctc-streaming": tiny_streaming.write_ctc,

@@ -29,6 +29,7 @@ HEAD_GRAPHS = {
     "ctc": {"encoder"},
     "ctc_attention": {"encoder", "rescorer"},
     "cif": {"encoder"},
+    "autoregressive": {"cross_attention", "decoder", "encoder"},
 }
 
 
@@ -79,7 +80,7 @@ def test_the_spec_states_the_facts(name: str, built: Built) -> None:
     assert facts.family == name
     assert facts.head in get_args(spec.Head)
     assert facts.sample_rate == 16000
-    assert facts.seconds_per_frame in (0.04, 0.06, 0.08)
+    assert facts.seconds_per_frame in (0.02, 0.04, 0.06, 0.08)
     assert facts.blank_id == (built.vocab_size - 1 if name.startswith("nemo") else 0)
     assert facts.max_seconds is None
     assert set(facts.graphs) == set(built.graphs)
@@ -168,6 +169,7 @@ def test_an_unfaithful_graph_is_never_built(
     monkeypatch.setattr("auricle.build.frontend.kaldi_fbank.LOG_PAD", 0.0)
     monkeypatch.setattr("auricle.build.frontend.kaldi_fbank.FLOOR", 1e9)
     monkeypatch.setattr("auricle.build.frontend.nemo_mel.LOG_GUARD", 1e9)
+    monkeypatch.setattr("auricle.build.frontend.whisper_mel.FLOOR", 1e9)
     with pytest.raises(ParityError):
         family.build(Checkpoint(folder, str(folder)), Options())
 

@@ -20,6 +20,7 @@ HEAD_OUTPUTS = {
         "TOPK_LOG_PROBS", "TOPK_IDS", "BLANK_LOG_PROBS", "ENCODER_OUT", "OUT_LENS",
     ],
     "cif": ["TOKEN_IDS", "TOKEN_LOG_PROBS", "NUM_TOKENS", "OUT_LENS"],
+    "autoregressive": ["ENCODER_OUT", "OUT_LENS"],
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from tests.build import tiny_nemo
+from tests.build import tiny_nemo, tiny_whisper
 from tests.conftest import ROOT
 
 ASSETS, VARIANTS = ROOT / "assets", ROOT / "tests" / "data" / "paraformer"
@@ -25,6 +25,7 @@ FAMILIES: dict[
     "nemo": ("nemo_ctc", tiny_nemo.write_ctc),
     "rnnt": ("nemo_transducer", tiny_nemo.write_transducer),
     "tdt": ("nemo_transducer", tiny_nemo.write_tdt),
+    "whisper": ("whisper", tiny_whisper.write_merged),
 }
 DOUBLE = """
 import triton_python_backend_utils as pb_utils

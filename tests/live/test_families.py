@@ -253,3 +253,43 @@ def test_our_client_carries_parameters(
 
 def confidences(result: Result) -> list[float | None]:
     return [word.confidence for word in result.words]
+
+
+@pytest.mark.parametrize("asker", ["whisper", "whisper-bls"], indirect=True)
+def test_a_decoder_is_asked_for_language_task_and_times_beside_others(
+    asker: Asker, waveforms: list[Waveform]
+) -> None:
+    menus: list[dict[str, str | float]] = [
+        {}, {"asr_language": "de"}, {"asr_task": "translate"}, {"asr_timestamps": "true"},
+        {"asr_prompt": "the quick brown fox"},
+        {"asr_prefix": "<|startoftranscript|><|zh|><|transcribe|><|notimestamps|>"},
+    ]  # fmt: skip
+    asked = [(waveform, menu) for waveform in waveforms[:3] for menu in menus]
+    alone = [asker.transcribe(waveform, **menu) for waveform, menu in asked]
+    assert asker.ask_together(asked) == alone
+    assert [alone[number].language for number in (1, 5)] == ["de", "zh"]
+    assert len({result.text for result in alone[: len(menus)]}) > 3
+
+
+@pytest.mark.parametrize("asker", ["whisper"], indirect=True)
+def test_old_clients_of_whisper_send_their_prompt_as_a_tensor(
+    asker: Asker, waveforms: list[Waveform]
+) -> None:
+    prefix = "<|startoftranscript|><|zh|><|transcribe|><|notimestamps|>"
+    tensor = {"TEXT_PREFIX": np.array([[prefix.encode()]], np.object_)}
+    (told,) = results(asker.send(audio(waveforms[:1]) | tensor).result(60))
+    assert told == asker.transcribe(waveforms[0], asr_prefix=prefix)
+    nothing = {"TEXT_PREFIX": np.array([[b""]], np.object_)}
+    (free,) = results(asker.send(audio(waveforms[:1]) | nothing).result(60))
+    assert free == asker.transcribe(waveforms[0])
+
+
+@pytest.mark.parametrize("asker", ["whisper"], indirect=True)
+def test_long_audio_has_passages_in_order(asker: Asker, waveforms: list[Waveform]) -> None:
+    long = np.concatenate(waveforms)[: 16 * 16000]  # windows of this one are 5 s
+    result = asker.transcribe(long)
+    assert len(result.segments) > 1
+    times = [(each.start or 0.0, each.end or 0.0) for each in result.segments]
+    assert all(start <= end <= 16 for start, end in times)
+    assert times == sorted(times)
+    assert [each.id for each in result.segments] == list(range(len(result.segments)))

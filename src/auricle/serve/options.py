@@ -13,16 +13,27 @@ class DecodingOptions:
 
     language, text_norm: numbers that the encoder takes; None where it takes none.
     hotwords: without the entry that ends the list.
+    Of a decoder that writes token by token, in its tokens: language, None where it is to tell;
+    task, None for the model's own; prompt: what was said before; prefix: all that it hears before
+    it writes, instead of the others; timestamps: whether it says when things were said.
     """
 
     decoding: Decoding
     language: int | None = None
     text_norm: int | None = None
     hotwords: HotwordIds = ()
+    task: int | None = None
+    prompt: tuple[int, ...] = ()
+    prefix: tuple[int, ...] = ()
+    timestamps: bool = False
 
 
 def default_options(spec: PipelineSpec, choices: Choices) -> DecodingOptions:
     """What a request gets that asks for nothing."""
+    if facts := spec.autoregressive:
+        language = facts.languages.get(facts.default_language or "")
+        task = facts.tasks.get(facts.default_task or "transcribe")
+        return DecodingOptions(choices.decoding, language, task=task)
     if spec.prompt is None:
         return DecodingOptions(choices.decoding)
     language = next(iter(spec.prompt.languages.values()))

@@ -6,6 +6,7 @@ from itertools import chain, islice
 import numpy as np
 
 from auricle.serve.hotwords import HotwordEmbedder
+from auricle.serve.long_form import LongForm
 from auricle.serve.options import DecodingOptions, default_options
 from auricle.serve.planning import Waveform, group, pad, plan_sub_batches, stack
 from auricle.serve.runner import Array, Runner
@@ -26,6 +27,7 @@ class Pipeline:
         self.tokens = tokens
         self.defaults = default_options(spec, choices)
         self.searches = create_searches(spec, choices, runner)
+        self.long_form = LongForm(spec, choices, runner, tokens) if spec.autoregressive else None
         self.embed = HotwordEmbedder(runner, spec.hotwords) if spec.hotwords else None
 
     def transcribe(
@@ -33,6 +35,8 @@ class Pipeline:
     ) -> list[Transcript]:
         """In the order of the waveforms; options: one for each, or None for the model's own."""
         options = options or [self.defaults] * len(waveforms)
+        if self.long_form:
+            return self.long_form.transcribe(waveforms, options)
         plans = [self._plan(rows, waveforms, options) for rows in group(options)]
         batches = [self._inputs(rows, waveforms, options) for rows in chain(*plans)]
         outputs = iter(self.runner.run("encoder", batches))

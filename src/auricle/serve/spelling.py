@@ -22,6 +22,14 @@ BYTE_CHARACTERS = "".join(
                        (384, 422))
     for code in range(start, end + 1)
 )  # fmt: skip
+# The byte of each letter in GPT-2's vocabulary: what Latin-1 prints is itself, the others have, in
+# order, the letters from U+0100 on (https://github.com/openai/gpt-2/blob/master/src/encoder.py).
+PRINTED = frozenset((*range(33, 127), *range(161, 173), *range(174, 256)))
+GPT2_BYTES = {chr(byte): byte for byte in PRINTED} | {
+    chr(256 + place): byte
+    for place, byte in enumerate(each for each in range(256) if each not in PRINTED)
+}
+GPT2_SPACE = "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}"
 SAID = frozenset("#%&*/@\\§")  # punctuation to Unicode, words to those who speak
 IDEOGRAPH = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana, CJK: no spaces
 # Byte-level BPE models of Chinese are trained with a space around every ideograph.
@@ -84,11 +92,25 @@ class MarkedPieces:
         return not (previous.isdecimal() and symbol.isdecimal())
 
 
+class BytePairs:
+    """GPT-2's byte-level BPE: letters for bytes, a space in front of a word's first piece."""
+
+    def join(self, symbols: Sequence[str]) -> str:
+        """Bytes that form no character are dropped."""
+        codes = (GPT2_BYTES.get(letter) for symbol in symbols for letter in symbol)
+        spelled = bytes(code for code in codes if code is not None)
+        return spelled.decode("utf-8", errors="ignore").strip()
+
+    def starts_word(self, _previous: str, symbol: str) -> bool:
+        return symbol.startswith(GPT2_SPACE)
+
+
 SPELLINGS: dict[TokenKind, Spelling] = {
     "bpe": Pieces(),
     "char": Pieces(),
     "byte_bpe": BytePieces(),
     "at_bpe": MarkedPieces(),
+    "gpt2_bpe": BytePairs(),
 }
 
 

@@ -37,13 +37,26 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """language, tags: what the model itself says of the audio; None where it says nothing."""
+    """language, tags: what the model itself says of the audio; None where it says nothing.
+
+    passages: its parts, where the model says when each was said.
+    """
 
     text: str
     tokens: list[Token]
     words: list[Word]
     language: str | None = None
     tags: Tags | None = None
+    passages: "tuple[Passage, ...]" = ()
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Seconds from the start of the audio, and what was said then."""
+
+    start: float
+    end: float
+    transcript: Transcript
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,18 @@ def assemble(
     outputs: Iterable[onnx.ValueInfoProto],
 ) -> onnx.ModelProto:
     """The core between the nodes before and after it, as one checked model."""
+    model = join(core, around, inputs, outputs)
+    onnx.checker.check_model(model)
+    return model
+
+
+def join(
+    core: onnx.ModelProto,
+    around: tuple[Nodes, Nodes],
+    inputs: Iterable[onnx.ValueInfoProto],
+    outputs: Iterable[onnx.ValueInfoProto],
+) -> onnx.ModelProto:
+    """The same where an output's sizes are not known yet, which a checker would refuse."""
     front, back = around
     graph = core.graph
     nodes = [*front.nodes, *graph.node, *back.nodes]
@@ -161,5 +173,4 @@ def assemble(
     graph.initializer.extend([*front.constants, *back.constants])
     drop_unused(graph)
     core.ir_version = min(core.ir_version, MAX_IR_VERSION)
-    onnx.checker.check_model(core)
     return core

@@ -30,13 +30,19 @@ TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where 
 
 
 def offline(
-    name: str, choices: Choices, instances: int, *, takes_prompt: bool = False
+    name: str,
+    choices: Choices,
+    instances: int,
+    *,
+    takes_prompt: bool = False,
+    takes_prefix: bool = False,
 ) -> pb.ModelConfig:
     """Waveforms in, transcripts out: the same for every offline family.
 
-    takes_prompt: whether old clients may send LANGUAGE and TEXT_NORM.
+    takes_prompt: whether old clients may send LANGUAGE and TEXT_NORM; takes_prefix: TEXT_PREFIX.
     """
-    prompt = (wire.LANGUAGE, wire.TEXT_NORM) if takes_prompt else ()
+    numbers = [wire.LANGUAGE, wire.TEXT_NORM] if takes_prompt else []
+    prompt = [*numbers, wire.TEXT_PREFIX] if takes_prefix else numbers
     values = choices.to_parameters()
     parameters = {key: value for key, value in values.items() if key not in STREAMS_ONLY}
     return pb.ModelConfig(

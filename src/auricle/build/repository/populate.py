@@ -169,8 +169,9 @@ def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
     if built.spec.streaming:
         configs = {name: config.streaming(name, choices, instances)}
     else:
-        takes_prompt = built.spec.prompt is not None
-        configs = {name: config.offline(name, choices, instances, takes_prompt=takes_prompt)}
+        takes = {"takes_prompt": built.spec.prompt, "takes_prefix": built.spec.autoregressive}
+        asked = {key: value is not None for key, value in takes.items()}
+        configs = {name: config.offline(name, choices, instances, **asked)}
     if deployment.runner == "bls":
         graph = built.graphs["encoder"].graph
         ports = [port_of(value) for value in graph.input], [port_of(v) for v in graph.output]

@@ -9,6 +9,7 @@ OUTPUTS: dict[Head, tuple[str, ...]] = {
     "ctc": CTC,
     "ctc_attention": ("ENCODER_OUT", *CTC),
     "cif": ("TOKEN_IDS", "TOKEN_LOG_PROBS", "NUM_TOKENS", "OUT_LENS"),
+    "autoregressive": ("ENCODER_OUT", "OUT_LENS"),
 }
 OF_STREAMS = ("TOKEN_FRAMES", "HAS_TAIL")  # beside a head cif's tokens
 LENGTHS = frozenset(("OUT_LENS", "NUM_TOKENS", "HAS_TAIL"))  # [N]; the others have more axes

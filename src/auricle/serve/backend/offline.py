@@ -22,7 +22,7 @@ from auricle.serve.backend.outcomes import (
     UnfitRequestError,
     Utterance,
 )
-from auricle.serve.backend.parameters import Menu
+from auricle.serve.backend.prompting import create_menu
 from auricle.serve.backend.requests import Asked, Limits, id_of, unpack
 from auricle.serve.tokens import Transcript
 
@@ -44,7 +44,7 @@ class TritonPythonModel:
         runner = runners.create(self.spec, choices, folder, self.name, on_gpu)
         metered = MeteredRunner(runner, self.meter, self.spec.sample_rate)
         self.pipeline = create_pipeline(self.spec, choices, folder, metered)
-        self.menu = Menu(self.spec, choices, self.pipeline.tokens.symbols)
+        self.menu = create_menu(self.spec, choices, self.pipeline.tokens.symbols)
         self.limits = Limits(
             self.spec.sample_rate, choices.max_audio_seconds, self.spec.max_seconds
         )
@@ -54,7 +54,8 @@ class TritonPythonModel:
 
     def _warm_up(self) -> None:
         noise = np.random.default_rng(0)
-        for seconds in WARM_UP_SECONDS:
+        has_window = self.spec.autoregressive is not None  # to which all audio is filled up
+        for seconds in WARM_UP_SECONDS[:1] if has_window else WARM_UP_SECONDS:
             num_samples = int(min(seconds, self.limits.max_seconds) * self.spec.sample_rate)
             self.pipeline.transcribe([noise.normal(0, 0.05, num_samples).astype(np.float32)])
 

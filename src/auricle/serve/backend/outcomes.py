@@ -17,9 +17,12 @@ Unfit = Literal[
     "language",
     "lengths",
     "missing_input",
+    "prompt",
     "sample_rate",
     "stream",
+    "task",
     "text_norm",
+    "timestamps",
     "too_long",
     "unknown_parameter",
 ]

@@ -50,11 +50,11 @@ class Menu:
 
     def _read_language(self, asked: Value) -> int | None:
         known = self.spec.prompt.languages if self.spec.prompt else {}
-        return self.defaults.language if asked is None else _number("language", asked, known)
+        return self.defaults.language if asked is None else number_of("language", asked, known)
 
     def _read_text_norm(self, asked: Value) -> int | None:
         known = self.spec.prompt.text_norms if self.spec.prompt else {}
-        return self.defaults.text_norm if asked is None else _number("text_norm", asked, known)
+        return self.defaults.text_norm if asked is None else number_of("text_norm", asked, known)
 
     def _read_decoding(self, asked: Value) -> Decoding:
         known = DECODINGS[self.spec.head]
@@ -111,7 +111,7 @@ def check_sample_rate(asked: Value, wanted: int) -> None:
         )
 
 
-def _number(kind: Unfit, asked: Value, known: Mapping[str, int]) -> int:
+def number_of(kind: Unfit, asked: Value, known: Mapping[str, int]) -> int:
     """The number of a name in any case; a number, or its text, is itself."""
     if not known:
         raise UnfitRequestError(

@@ -3,7 +3,7 @@
 from __future__ import annotations  # Triton fills pb_utils only after the import
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,11 +105,24 @@ def _column(
     values = _input(request, tensor.name)
     if values is None:
         return None
-    if values.size != num_rows:
-        raise UnfitRequestError(
-            "lengths", f"WAV has {num_rows} rows, but {tensor.name} has {values.size}"
-        )
+    _check_rows(tensor, values.size, num_rows)
     return [int(value) for value in values.reshape(-1)]
+
+
+def _texts(
+    request: pb_utils.InferenceRequest, tensor: wire.Tensor, num_rows: int
+) -> list[str] | None:
+    """The texts of an input, one a row of WAV; None where the request has none."""
+    values = _input(request, tensor.name)
+    if values is None:
+        return None
+    _check_rows(tensor, values.size, num_rows)
+    return [bytes(value).decode("utf-8", "replace") for value in values.reshape(-1)]
+
+
+def _check_rows(tensor: wire.Tensor, size: int, num_rows: int) -> None:
+    if size != num_rows:
+        raise UnfitRequestError("lengths", f"WAV has {num_rows} rows, but {tensor.name} has {size}")
 
 
 def _options(
@@ -117,7 +130,11 @@ def _options(
 ) -> list[DecodingOptions]:
     """What each utterance is to get; a parameter stands over the tensors of old clients."""
     found = {name: _column(request, tensor, num_rows) for name, tensor in NUMBERS.items()}
-    columns = {name: values for name, values in found.items() if values is not None}
+    columns: dict[str, Sequence[Value]] = {
+        name: values for name, values in found.items() if values is not None
+    }
+    if texts := _texts(request, wire.TEXT_PREFIX, num_rows):
+        columns[wire.ASR_PREFIX] = texts
     if not columns:
         return [menu.read(parameters)] * num_rows
     rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))

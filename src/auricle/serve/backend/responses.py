@@ -13,7 +13,7 @@ from auricle import wire
 from auricle.errors import BusyError, InvalidRequestError
 from auricle.serve.backend.outcomes import CancelledRequestError, Outcome, Utterance
 from auricle.serve.segments import Segment
-from auricle.serve.tokens import Token, Transcript, Word
+from auricle.serve.tokens import Passage, Token, Transcript, Word
 
 ERROR_CODES: dict[type[Exception], str] = {
     InvalidRequestError: "INVALID_ARG",
@@ -51,7 +51,7 @@ def pack_texts(outputs: Mapping[str, Describe], names: Sequence[str]) -> pb_util
 
 
 def format_result(utterance: Utterance, model: str) -> str:
-    """RESULT: one final segment over the whole audio. What is unknown is null."""
+    """RESULT: final segments, one over the whole audio if no more is known; else null."""
     transcript, seconds = utterance.transcript, round(utterance.seconds, 3)
     result = {
         "model": model,
@@ -62,9 +62,16 @@ def format_result(utterance: Utterance, model: str) -> str:
         "is_final": True,
         "stable": transcript.text,
         "delta": transcript.text,
-        "segments": [describe_segment(Segment(0, 0.0, seconds, is_final=True), transcript)],
+        "segments": [
+            describe_segment(Segment(number, each.start, each.end, is_final=True), each.transcript)
+            for number, each in enumerate(_passages(transcript, seconds))
+        ],
     }
     return json.dumps(result, ensure_ascii=False)
+
+
+def _passages(transcript: Transcript, seconds: float) -> tuple[Passage, ...]:
+    return transcript.passages or (Passage(0.0, seconds, transcript),)
 
 
 def describe_segment(segment: Segment, transcript: Transcript) -> dict[str, object]:
