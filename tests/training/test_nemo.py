@@ -12,6 +12,8 @@ pytest.importorskip("kaldi_native_fbank")
 pytest.importorskip("sentencepiece")
 
 import torch
+from training.nemo.export import export
+from training.nemo.model import NemoEncoder
 
 from auricle.build import families
 from auricle.build.checkpoint import Checkpoint
@@ -20,8 +22,6 @@ from auricle.build.families import Options
 from auricle.build.frontend.nemo_mel import NemoMel
 from training.features import nemo_log_mel
 from training.model import ModelConfig, Recognizer
-from training.nemo.export import export
-from training.nemo.model import NemoEncoder
 from training.tokens import train_bpe
 
 pytestmark = pytest.mark.onnx
