@@ -20,7 +20,7 @@ VERSION = 1
 LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
 
 Head = Literal["transducer", "ctc", "ctc_attention", "cif"]
-TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe"]
+TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe", "delimited"]
 RunnerName = Literal["onnxruntime", "bls"]
 Decoding = Literal["greedy_search", "prefix_beam_search", "attention_rescoring"]
 Endpointing = Literal["off", "on"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, numpy_helper
 
-from tests.build import tiny, tiny_stacked, tiny_streaming
+from tests.build import tiny, tiny_stacked, tiny_streaming, tiny_wav2vec2
 
 ROOT = Path(__file__).parents[2]
 VARIANTS = ROOT / "tests" / "data" / "paraformer"
@@ -80,6 +80,11 @@ def _copy(source: Path, folder: Path, *names: str) -> Path:
     return folder
 
 
+def write_wav2vec2(norm: str, *, takes_mask: bool = False) -> Callable[[Path], Path]:
+    kind = tiny_wav2vec2.Kind(norm, takes_mask, "eager", opset=17)
+    return lambda folder: tiny_wav2vec2.write(folder, kind)
+
+
 def write_bounded_wenet(folder: Path) -> Path:
     """With the least positions that are built, 3.2 s."""
     return write_streaming_wenet(folder, positions=80)
@@ -95,6 +100,9 @@ OFFLINE: dict[str, Callable[[Path], Path]] = {
     "paraformer-contextual": copy_paraformer("contextual"),
     "paraformer-seaco": copy_paraformer("seaco"),
     "sense_voice": copy_sense_voice,
+    "wav2vec2_ctc-group": write_wav2vec2("group"),
+    "wav2vec2_ctc-layer": write_wav2vec2("layer"),
+    "wav2vec2_ctc-masked": write_wav2vec2("layer", takes_mask=True),
     "wenet_u2": copy_wenet,
 }
 STREAMING: dict[str, Callable[[Path], Path]] = {

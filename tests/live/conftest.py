@@ -86,7 +86,8 @@ def demo_repository(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def family_repository(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Each of FAMILIES, in process, and by BLS with -bls behind its name; sub-batches of four."""
     repository = tmp_path_factory.mktemp("family_repository")
-    for name, (family, folder) in models.FAMILIES.items():
+    for name, (family, made) in models.FAMILIES.items():
+        folder = made if isinstance(made, Path) else made(tmp_path_factory.mktemp(name))
         built = load(family).build(Checkpoint(folder, name), FamilyOptions())
         populate(built, name, repository, Deployment())
         populate(built, f"{name}-bls", repository, Deployment(runner="bls"))

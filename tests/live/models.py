@@ -1,15 +1,19 @@
 """Small model repositories for a real tritonserver."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
 from onnx import TensorProto, helper
 
 from tests.conftest import ROOT
+from tests.families.checkpoints import write_wav2vec2
 
 ASSETS, VARIANTS = ROOT / "assets", ROOT / "tests" / "data" / "paraformer"
-FAMILIES = {  # by the name of the served model; a new family needs one line
+FAMILIES: dict[
+    str, tuple[str, Path | Callable[[Path], Path]]
+] = {  # by the name of the served model; a new family needs one line
     "transducer": ("icefall_transducer", ASSETS / "icefall-transducer"),
     "ctc": ("icefall_ctc", ASSETS / "icefall-ctc"),
     "wenet": ("wenet_u2", ASSETS / "wenet-u2"),
@@ -18,6 +22,7 @@ FAMILIES = {  # by the name of the served model; a new family needs one line
     "bicif": ("paraformer", VARIANTS / "bicif"),
     "contextual": ("paraformer", VARIANTS / "contextual"),
     "seaco": ("paraformer", VARIANTS / "seaco"),
+    "wav2vec2": ("wav2vec2_ctc", write_wav2vec2("group")),
 }
 DOUBLE = """
 import triton_python_backend_utils as pb_utils

@@ -16,6 +16,7 @@ Role = Literal[
     "paraformer", "hotword_embedder", "sense_voice",
     "streaming_encoder", "streaming_ctc", "wenet_streaming_encoder",
     "paraformer_online", "paraformer_online_decoder",
+    "wav2vec2_ctc",
 ]  # fmt: skip
 Form = tuple[str, int]  # kind of numbers, number of axes
 
@@ -34,12 +35,14 @@ TITLES: dict[Role, str] = {
     "wenet_streaming_encoder": "streaming WeNet encoder",
     "paraformer_online": "encoder of an online Paraformer",
     "paraformer_online_decoder": "decoder of an online Paraformer",
+    "wav2vec2_ctc": "wav2vec2 with a CTC head",
 }
 FEATURES, LENS, IDS, FRAMES = ("float", 3), ("integer", 1), ("integer", 2), ("float", 2)
 HYPOTHESES = ("integer", 3)
 MIN_STACKED_BINS = 200  # FunASR stacks seven frames of 80; nobody has as many mel bins
 ENCODER_FORM = [FEATURES, LENS]
 WENET_STREAMING = ([FEATURES, HYPOTHESES, FEATURES, LENS], [FEATURES, FEATURES, LENS])
+WAV2VEC2 = ([FRAMES], [FRAMES, IDS])  # samples, and perhaps an attention_mask
 STREAMING: tuple[Role, ...] = ("streaming_encoder", "streaming_ctc", "wenet_streaming_encoder")
 WENET_CPU_EXPORT = {"required_cache_size", "att_cache"}
 
@@ -103,13 +106,13 @@ def classify(graph: Graph) -> Role | None:
         return _classify_streaming(graph, [port.form for port in plain_outputs(graph)])
     if inputs[:2] == ENCODER_FORM:
         return _classify_acoustic(graph, inputs[2:], outputs)
+    if inputs in WAV2VEC2 and outputs == [FEATURES]:
+        return "wav2vec2_ctc"
     if inputs == [IDS] and outputs == [FEATURES] and _has_fixed_batch(graph.outputs[0]):
         return "hotword_embedder"
     if inputs == [IDS]:
         return "decoder"
-    if inputs == [("float", 2), ("float", 2)]:
-        return "joiner"
-    return None
+    return "joiner" if inputs == [FRAMES, FRAMES] else None
 
 
 def _classify_acoustic(graph: Graph, beside: list[Form], outputs: list[Form]) -> Role | None:
