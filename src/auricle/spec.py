@@ -19,10 +19,12 @@ VERSION = 1
 # The environment variable by which `auricle serve` asks for a request log: 0, 1, or text.
 LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
 
-Head = Literal["transducer", "ctc", "ctc_attention", "cif"]
+Head = Literal["transducer", "ctc", "ctc_attention", "cif", "vad"]
 TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe", "delimited"]
 RunnerName = Literal["onnxruntime", "bls"]
-Decoding = Literal["greedy_search", "prefix_beam_search", "attention_rescoring"]
+Decoding = Literal[
+    "greedy_search", "prefix_beam_search", "attention_rescoring", "speech_timestamps"
+]
 Endpointing = Literal["off", "on"]
 
 CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
@@ -31,12 +33,17 @@ CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
     "endpoint": get_args(Endpointing),
 }
 
+MAY_BE_ZERO = (
+    "max_padding", "vad_min_speech_duration_ms", "vad_min_silence_duration_ms", "vad_speech_pad_ms",
+)  # fmt: skip
+
 # What each head can be decoded by; the first is what a build chooses.
 DECODINGS: dict[Head, tuple[Decoding, ...]] = {
     "transducer": ("greedy_search",),
     "ctc": ("greedy_search", "prefix_beam_search"),
     "ctc_attention": ("attention_rescoring", "prefix_beam_search", "greedy_search"),
     "cif": ("greedy_search",),
+    "vad": ("speech_timestamps",),
 }
 
 RESERVED = "__"  # between a model's name and the name of a model behind it
@@ -95,6 +102,20 @@ class Hotwords:
 
 
 @dataclass(frozen=True)
+class Vad:
+    """A detector of speech, which has a probability for each window.
+
+    window: samples.  context: samples before them that the network sees, too.  state_size: of its
+    LSTM, whose output and cell are the two rows of STATE.
+    """
+
+    sample_rate: int
+    window: int
+    context: int
+    state_size: int
+
+
+@dataclass(frozen=True)
 class Streaming:
     """How a streaming encoder takes a stream: window by window, its past packed into one row.
 
@@ -123,13 +144,14 @@ class PipelineSpec:
     """Facts of a checkpoint.
 
     seconds_per_frame: seconds of audio per encoder output frame.
-    graphs: role ("encoder", "decoder", "joiner", "rescorer", "hotword_embedder") -> file name in
-        the version folder.
+    graphs: role ("encoder", "decoder", "joiner", "rescorer", "hotword_embedder", "vad") -> file
+        name in the version folder.
     max_seconds: the longest audio that the graph itself can take (a positional table), or None; of
         a stream, None.
     has_timestamps: whether a head "cif" gives the peaks of its tokens.
     num_end_tokens: tokens of a head "cif" behind the text, </s>.
     streaming: how the encoder takes a stream; None for a model of whole utterances.
+    vad: what finds speech in long audio, or is all there is (head "vad"); None if nothing does.
     """
 
     family: str
@@ -150,6 +172,7 @@ class PipelineSpec:
     prompt: Prompt | None = None
     hotwords: Hotwords | None = None
     streaming: Streaming | None = None
+    vad: Vad | None = None
 
     def save(self, folder: Path) -> None:
         record = {"version": VERSION, **dataclasses.asdict(self)}
@@ -186,6 +209,7 @@ def _parse_parts(record: dict[str, dict[str, int]]) -> dict[str, object]:
         "prompt": Prompt,
         "hotwords": Hotwords,
         "streaming": Streaming,
+        "vad": Vad,
     }
     optional = set(kinds) - {"source"}
     absent = {name for name in optional if record.get(name) is None}
@@ -207,6 +231,10 @@ class Choices:
     endpoint: whether the segments of a stream end by themselves, if it does not say itself.
     endpoint_rule1, 2, 3: seconds of silence though nothing was said, of silence behind speech, and
         of a segment at all, by which it ends.
+    max_vad_seconds: of audio that is cut at silences; longer requests are refused.
+    vad_workers: threads that hear the pieces of one long request.
+    vad_threshold, vad_min_speech_duration_ms, vad_min_silence_duration_ms, vad_speech_pad_ms: what
+        speech is, by the names of silero-vad, if a request does not say itself.
     """
 
     runner: RunnerName = "onnxruntime"
@@ -222,6 +250,12 @@ class Choices:
     endpoint_rule1: float = 2.4
     endpoint_rule2: float = 1.2
     endpoint_rule3: float = 20.0
+    max_vad_seconds: float = 3600.0
+    vad_workers: int = 1
+    vad_threshold: float = 0.5
+    vad_min_speech_duration_ms: float = 250.0
+    vad_min_silence_duration_ms: float = 100.0
+    vad_speech_pad_ms: float = 30.0
 
     def __post_init__(self) -> None:
         for name, known in CHOSEN_BY_NAME.items():
@@ -231,11 +265,17 @@ class Choices:
                 )
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
-            is_bound = name not in CHOSEN_BY_NAME and name != "max_padding"
+            is_bound = name not in CHOSEN_BY_NAME and name not in MAY_BE_ZERO
             if is_bound and not 0 < value < math.inf:  # NaN would bound nothing
                 raise RepositoryError(f"parameter {name} is {value}, but must be a number above 0")
-        if not 0 <= self.max_padding <= 1:
-            raise RepositoryError(f"parameter max_padding is {self.max_padding}, not in 0..1")
+        for name in ("max_padding", "vad_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise RepositoryError(f"parameter {name} is {getattr(self, name)}, not in 0..1")
+        for name in MAY_BE_ZERO:
+            if not 0 <= getattr(self, name) < math.inf:
+                raise RepositoryError(
+                    f"parameter {name} is {getattr(self, name)}, but must be a number of 0 or more"
+                )
 
     def to_parameters(self) -> dict[str, str]:
         return {name: str(value) for name, value in dataclasses.asdict(self).items()}

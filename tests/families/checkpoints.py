@@ -7,6 +7,7 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from auricle.build.checkpoint import silero
 from tests.build import tiny, tiny_stacked, tiny_streaming, tiny_wav2vec2
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +81,10 @@ def _copy(source: Path, folder: Path, *names: str) -> Path:
     return folder
 
 
+def copy_silero(folder: Path) -> Path:
+    return _copy(silero.find_vad(silero.AUTO).parent, folder, silero.FILE_NAME)
+
+
 def write_wav2vec2(norm: str, *, takes_mask: bool = False) -> Callable[[Path], Path]:
     kind = tiny_wav2vec2.Kind(norm, takes_mask, "eager", opset=17)
     return lambda folder: tiny_wav2vec2.write(folder, kind)
@@ -115,4 +120,6 @@ STREAMING: dict[str, Callable[[Path], Path]] = {
     "wenet_u2-positions": write_bounded_wenet,
     "wenet_u2-streaming": write_streaming_wenet,
 }
-WRITERS = OFFLINE | STREAMING
+# What finds speech and hears no words: of the laws, those of every checkpoint.
+DETECTORS: dict[str, Callable[[Path], Path]] = {"silero_vad": copy_silero}
+WRITERS = OFFLINE | STREAMING | DETECTORS

@@ -139,7 +139,8 @@ def test_hotwords_of_a_graph_that_mixes_them_up_run_alone() -> None:
 
 
 def test_every_decoding_of_every_head_has_its_search() -> None:
-    assert set(SEARCHES) == {(head, name) for head, names in DECODINGS.items() for name in names}
+    searched = {head: names for head, names in DECODINGS.items() if head != "vad"}
+    assert set(SEARCHES) == {(head, name) for head, names in searched.items() for name in names}
 
 
 def test_choices_that_do_not_fit_the_model_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from auricle.serve.vad import SpeechOptions
 from auricle.spec import Choices, Decoding, PipelineSpec
 
 HotwordIds = tuple[tuple[int, ...], ...]  # the token ids of each
@@ -13,12 +14,14 @@ class DecodingOptions:
 
     language, text_norm: numbers that the encoder takes; None where it takes none.
     hotwords: without the entry that ends the list.
+    speech: where audio that is too long is cut; None where it may not be.
     """
 
     decoding: Decoding
     language: int | None = None
     text_norm: int | None = None
     hotwords: HotwordIds = ()
+    speech: SpeechOptions | None = None
 
 
 def default_options(spec: PipelineSpec, choices: Choices) -> DecodingOptions:
@@ -28,3 +31,13 @@ def default_options(spec: PipelineSpec, choices: Choices) -> DecodingOptions:
     language = next(iter(spec.prompt.languages.values()))
     text_norm = next(iter(spec.prompt.text_norms.values()))
     return DecodingOptions(choices.decoding, language, text_norm)
+
+
+def speech_options(choices: Choices) -> SpeechOptions:
+    """What speech is, to a request that does not say itself."""
+    return SpeechOptions(
+        choices.vad_threshold,
+        choices.vad_min_speech_duration_ms,
+        choices.vad_min_silence_duration_ms,
+        choices.vad_speech_pad_ms,
+    )

@@ -36,13 +36,26 @@ class Word:
 
 @dataclass(frozen=True)
 class Transcript:
-    """language, tags: what the model itself says of the audio; None where it says nothing."""
+    """language, tags: what the model itself says of the audio; None where it says nothing.
+
+    parts: where the audio was cut; None where it was heard whole.
+    """
 
     text: str
     tokens: list[Token]
     words: list[Word]
     language: str | None = None
     tags: Tags | None = None
+    parts: "tuple[Part, ...] | None" = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some of the audio: seconds from the start of all of it, as in the transcript, too."""
+
+    start: float
+    end: float
+    transcript: Transcript
 
 
 @dataclass(frozen=True)

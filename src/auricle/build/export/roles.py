@@ -16,7 +16,7 @@ Role = Literal[
     "paraformer", "hotword_embedder", "sense_voice",
     "streaming_encoder", "streaming_ctc", "wenet_streaming_encoder",
     "paraformer_online", "paraformer_online_decoder",
-    "wav2vec2_ctc",
+    "wav2vec2_ctc", "silero_vad",
 ]  # fmt: skip
 Form = tuple[str, int]  # kind of numbers, number of axes
 
@@ -36,12 +36,14 @@ TITLES: dict[Role, str] = {
     "paraformer_online": "encoder of an online Paraformer",
     "paraformer_online_decoder": "decoder of an online Paraformer",
     "wav2vec2_ctc": "wav2vec2 with a CTC head",
+    "silero_vad": "Silero's detector of speech, in the form of whole sequences",
 }
 FEATURES, LENS, IDS, FRAMES = ("float", 3), ("integer", 1), ("integer", 2), ("float", 2)
 HYPOTHESES = ("integer", 3)
 MIN_STACKED_BINS = 200  # FunASR stacks seven frames of 80; nobody has as many mel bins
 ENCODER_FORM = [FEATURES, LENS]
 WENET_STREAMING = ([FEATURES, HYPOTHESES, FEATURES, LENS], [FEATURES, FEATURES, LENS])
+SILERO = ([FRAMES, FEATURES, FEATURES], [("float", 1), FEATURES, FEATURES])
 WAV2VEC2 = ([FRAMES], [FRAMES, IDS])  # samples, and perhaps an attention_mask
 STREAMING: tuple[Role, ...] = ("streaming_encoder", "streaming_ctc", "wenet_streaming_encoder")
 WENET_CPU_EXPORT = {"required_cache_size", "att_cache"}
@@ -82,7 +84,11 @@ def _objection(graph: Graph, roles: tuple[Role, ...]) -> str | None:
     if graph.metadata.get("feature", "fbank") != "fbank":
         return f"wants {graph.metadata['feature']!r} features; known: fbank"
     fixed = [port.name for port in (*graph.inputs, *graph.outputs) if _has_fixed_batch(port)]
-    if fixed and seen not in (*STREAMING, "hotword_embedder"):  # which have their own axes
+    if fixed and seen not in (
+        *STREAMING,
+        "hotword_embedder",
+        "silero_vad",
+    ):  # which have their own axes
         return (
             f"has a fixed batch size at {', '.join(fixed)}; export it with dynamic axes and the "
             "exporter that keeps them (torch.onnx.export(..., dynamo=False))"
@@ -106,12 +112,19 @@ def classify(graph: Graph) -> Role | None:
         return _classify_streaming(graph, [port.form for port in plain_outputs(graph)])
     if inputs[:2] == ENCODER_FORM:
         return _classify_acoustic(graph, inputs[2:], outputs)
-    if inputs in WAV2VEC2 and outputs == [FEATURES]:
-        return "wav2vec2_ctc"
     if inputs == [IDS] and outputs == [FEATURES] and _has_fixed_batch(graph.outputs[0]):
         return "hotword_embedder"
     if inputs == [IDS]:
         return "decoder"
+    return _classify_frames(inputs, outputs)
+
+
+def _classify_frames(inputs: list[Form], outputs: list[Form]) -> Role | None:
+    """Graphs whose first input is a float [N, D]: samples, or one frame of each row."""
+    if inputs in WAV2VEC2 and outputs == [FEATURES]:
+        return "wav2vec2_ctc"
+    if (inputs, outputs) == SILERO:
+        return "silero_vad"
     return "joiner" if inputs == [FRAMES, FRAMES] else None
 
 

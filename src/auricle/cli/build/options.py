@@ -84,6 +84,14 @@ PrecisionOption = Annotated[
         help="Of the checkpoint's own graphs; int8 is made of fp32 where it is none.",
     ),
 ]
+Vad = Annotated[
+    str | None,
+    typer.Option(
+        "--vad",
+        help="Silero's graph for requests with asr_vad: a file, or auto for that of the installed "
+        "package.",
+    ),
+]
 RunnerOption = Annotated[
     Runner,
     typer.Option("--runner", help="Who runs the encoder: the pipeline itself, or Triton (bls)."),

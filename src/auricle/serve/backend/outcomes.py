@@ -22,6 +22,7 @@ Unfit = Literal[
     "text_norm",
     "too_long",
     "unknown_parameter",
+    "vad",
 ]
 Reason = Literal[Unfit, "busy", "cancelled", "failed"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
