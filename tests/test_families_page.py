@@ -8,6 +8,7 @@ import typer
 import typer.core
 
 from auricle.build import families
+from auricle.build.checkpoint.hub import HuggingFace
 from auricle.cli import create_app
 from auricle.spec import DECODINGS
 from tests.conftest import ROOT
@@ -31,7 +32,7 @@ def test_what_is_fetched_is_named(name: str) -> None:
     family = families.load(name)
     exporter = family.exporter
     sources = (family.source, family.streaming_source, exporter.source, exporter.streaming_source)
-    for source in filter(None, sources):
+    for source in (each for each in sources if isinstance(each, HuggingFace)):
         assert f"`{source.repo_id}`" in PAGE
 
 

@@ -30,7 +30,8 @@ ROOMS: dict[str, set[str]] = {
     "serve.tokens": {"serve.spelling", "serve.tags", "serve.decode", "spec"},
     "serve.runner": set(),
     "serve.quoting": set(),
-    "serve.options": {"spec"},
+    "serve.vad": {"spec"},
+    "serve.options": {"serve.vad", "spec"},
     "serve.planning": {"serve.options", "serve.runner", "spec"},
     "serve.searches": {"serve.runner", "serve.decode", "spec", "errors"},
     "serve.stream_searches": {
@@ -54,14 +55,21 @@ ROOMS: dict[str, set[str]] = {
     "serve.long_form": {
         "serve.decode", "serve.options", "serve.planning", "serve.runner", "serve.tokens", "spec",
     },
+    "serve.long_audio": {
+        "serve.planning", "serve.spelling", "serve.tags", "serve.tokens", "serve.vad",
+    },
+    "serve.detector": {
+        "serve.options", "serve.planning", "serve.runner", "serve.tokens", "serve.vad", "spec",
+    },
     "serve.pipeline": {
-        "serve.hotwords", "serve.long_form", "serve.options", "serve.planning", "serve.runner",
-        "serve.searches", "serve.tokens", "spec",
+        "serve.detector", "serve.hotwords", "serve.long_audio", "serve.long_form", "serve.options",
+        "serve.planning", "serve.runner", "serve.searches", "serve.tokens", "spec",
     },
     "serve.backend": {
-        "serve.byte_pairs", "serve.decode", "serve.hotwords", "serve.options", "serve.pipeline",
-        "serve.planning", "serve.quoting", "serve.runner", "serve.segments", "serve.spelling",
-        "serve.stream", "serve.streaming", "serve.tokens", "spec", "wire", "errors",
+        "serve.byte_pairs", "serve.decode", "serve.detector", "serve.hotwords", "serve.options",
+        "serve.pipeline", "serve.planning", "serve.quoting", "serve.runner", "serve.segments",
+        "serve.spelling", "serve.stream", "serve.streaming", "serve.tokens", "serve.vad", "spec",
+        "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {

@@ -20,11 +20,13 @@ VERSION = 1
 LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
 
 Head = Literal[
-    "transducer", "recurrent_transducer", "ctc", "ctc_attention", "cif", "autoregressive"
+    "transducer", "recurrent_transducer", "ctc", "ctc_attention", "cif", "autoregressive", "vad"
 ]
-TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe", "gpt2_bpe"]
+TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe", "gpt2_bpe", "delimited"]
 RunnerName = Literal["onnxruntime", "bls"]
-Decoding = Literal["greedy_search", "prefix_beam_search", "attention_rescoring"]
+Decoding = Literal[
+    "greedy_search", "prefix_beam_search", "attention_rescoring", "speech_timestamps"
+]
 Endpointing = Literal["off", "on"]
 
 CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
@@ -32,6 +34,10 @@ CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
     "decoding": get_args(Decoding),
     "endpoint": get_args(Endpointing),
 }
+
+MAY_BE_ZERO = (
+    "max_padding", "vad_min_speech_duration_ms", "vad_min_silence_duration_ms", "vad_speech_pad_ms",
+)  # fmt: skip
 
 # What each head can be decoded by; the first is what a build chooses.
 DECODINGS: dict[Head, tuple[Decoding, ...]] = {
@@ -41,6 +47,7 @@ DECODINGS: dict[Head, tuple[Decoding, ...]] = {
     "ctc_attention": ("attention_rescoring", "prefix_beam_search", "greedy_search"),
     "cif": ("greedy_search",),
     "autoregressive": ("greedy_search",),
+    "vad": ("speech_timestamps",),
 }
 
 RESERVED = "__"  # between a model's name and the name of a model behind it
@@ -135,6 +142,20 @@ class Autoregressive:
 
 
 @dataclass(frozen=True)
+class Vad:
+    """A detector of speech, which has a probability for each window.
+
+    window: samples.  context: samples before them that the network sees, too.  state_size: of its
+    LSTM, whose output and cell are the two rows of STATE.
+    """
+
+    sample_rate: int
+    window: int
+    context: int
+    state_size: int
+
+
+@dataclass(frozen=True)
 class Streaming:
     """How a streaming encoder takes a stream: window by window, its past packed into one row.
 
@@ -166,7 +187,7 @@ class PipelineSpec:
 
     seconds_per_frame: seconds of audio per encoder output frame.
     graphs: role ("encoder", "decoder", "joiner", "rescorer", "hotword_embedder",
-        "cross_attention") -> file name in the version folder.
+        "cross_attention", "vad") -> file name in the version folder.
     max_seconds: the longest audio that the graph itself can take (a positional table), or None; of
         a stream, None.
     has_timestamps: whether a head "cif" gives the peaks of its tokens.
@@ -175,6 +196,7 @@ class PipelineSpec:
     predictor_state: floats that a head "recurrent_transducer" remembers of all tokens; before the
         first one, blank, they are zeros.
     autoregressive: of a head of that name.
+    vad: what finds speech in long audio, or is all there is (head "vad"); None if nothing does.
     """
 
     family: str
@@ -197,6 +219,7 @@ class PipelineSpec:
     streaming: Streaming | None = None
     predictor_state: int = 0
     autoregressive: Autoregressive | None = None
+    vad: Vad | None = None
 
     def save(self, folder: Path) -> None:
         record = {"version": VERSION, **dataclasses.asdict(self)}
@@ -234,6 +257,7 @@ def _parse_parts(record: dict[str, dict[str, int]]) -> dict[str, object]:
         "hotwords": Hotwords,
         "streaming": Streaming,
         "autoregressive": Autoregressive,
+        "vad": Vad,
     }
     optional = set(kinds) - {"source"}
     absent = {name for name in optional if record.get(name) is None}
@@ -255,6 +279,10 @@ class Choices:
     endpoint: whether the segments of a stream end by themselves, if it does not say itself.
     endpoint_rule1, 2, 3: seconds of silence though nothing was said, of silence behind speech, and
         of a segment at all, by which it ends.
+    max_vad_seconds: of audio that is cut at silences; longer requests are refused.
+    vad_workers: threads that hear the pieces of one long request.
+    vad_threshold, vad_min_speech_duration_ms, vad_min_silence_duration_ms, vad_speech_pad_ms: what
+        speech is, by the names of silero-vad, if a request does not say itself.
     """
 
     runner: RunnerName = "onnxruntime"
@@ -270,6 +298,12 @@ class Choices:
     endpoint_rule1: float = 2.4
     endpoint_rule2: float = 1.2
     endpoint_rule3: float = 20.0
+    max_vad_seconds: float = 3600.0
+    vad_workers: int = 1
+    vad_threshold: float = 0.5
+    vad_min_speech_duration_ms: float = 250.0
+    vad_min_silence_duration_ms: float = 100.0
+    vad_speech_pad_ms: float = 30.0
 
     def __post_init__(self) -> None:
         for name, known in CHOSEN_BY_NAME.items():
@@ -279,11 +313,17 @@ class Choices:
                 )
         for field in dataclasses.fields(self):
             name, value = field.name, getattr(self, field.name)
-            is_bound = name not in CHOSEN_BY_NAME and name != "max_padding"
+            is_bound = name not in CHOSEN_BY_NAME and name not in MAY_BE_ZERO
             if is_bound and not 0 < value < math.inf:  # NaN would bound nothing
                 raise RepositoryError(f"parameter {name} is {value}, but must be a number above 0")
-        if not 0 <= self.max_padding <= 1:
-            raise RepositoryError(f"parameter max_padding is {self.max_padding}, not in 0..1")
+        for name in ("max_padding", "vad_threshold"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise RepositoryError(f"parameter {name} is {getattr(self, name)}, not in 0..1")
+        for name in MAY_BE_ZERO:
+            if not 0 <= getattr(self, name) < math.inf:
+                raise RepositoryError(
+                    f"parameter {name} is {getattr(self, name)}, but must be a number of 0 or more"
+                )
 
     def to_parameters(self) -> dict[str, str]:
         return {name: str(value) for name, value in dataclasses.asdict(self).items()}

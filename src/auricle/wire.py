@@ -32,5 +32,12 @@ ASR_TIMESTAMPS = "asr_timestamps"  # whether to say when passages were said
 ASR_ENDPOINT = "asr_endpoint"  # streams: end segments where speech ends
 ASR_FINALIZE = "asr_finalize"  # streams: end the segment after this chunk
 ASR_HOTWORDS = "asr_hotwords"  # words with spaces between, or a JSON list of strings
+ASR_VAD = "asr_vad"  # cut audio that is too long where nobody speaks
+# What speech is, by the names of silero-vad, each behind "asr_vad_".
+ASR_VAD_THRESHOLD = "asr_vad_threshold"
+ASR_VAD_MIN_SPEECH_DURATION_MS = "asr_vad_min_speech_duration_ms"
+ASR_VAD_MIN_SILENCE_DURATION_MS = "asr_vad_min_silence_duration_ms"
+ASR_VAD_SPEECH_PAD_MS = "asr_vad_speech_pad_ms"
+ASR_VAD_MAX_SPEECH_DURATION_S = "asr_vad_max_speech_duration_s"
 
 MAX_ABS_SAMPLE = 2.0  # beyond it the samples are int16-scaled, not floats in [-1, 1]

@@ -118,3 +118,21 @@ def test_a_place_that_cannot_be_written_is_refused_first(tmp_path: Path) -> None
     with pytest.raises(errors.RepositoryError, match=r"cannot write to .*file, where"):
         build("icefall-ctc", "--from", tmp_path / "absent", "--name", "a",
               "--repo", tmp_path / "file")  # fmt: skip
+
+
+def test_a_detector_is_built_beside_a_model(checkpoint: Path, tmp_path: Path) -> None:
+    out = build("icefall-transducer", "--from", checkpoint, "--name", "a", "--repo", tmp_path,
+                "--vad", "auto")  # fmt: skip
+    assert "parity    of the detector to the original" in out
+    assert (tmp_path / "a" / "1" / "vad.onnx").is_file()
+
+
+def test_a_detector_that_is_not_there_is_said_first(tmp_path: Path) -> None:
+    with pytest.raises(errors.CheckpointError, match=r"no file .*nowhere\.onnx"):
+        build("icefall-transducer", "--from", tmp_path / "none", "--name", "a",
+              "--repo", tmp_path, "--vad", tmp_path / "nowhere.onnx")  # fmt: skip
+
+
+def test_the_installed_detector_is_built_without_a_folder(tmp_path: Path) -> None:
+    out = build("silero-vad", "--name", "vad", "--repo", tmp_path)
+    assert out.splitlines()[-1] == f"written   {tmp_path / 'vad'}"

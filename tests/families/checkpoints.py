@@ -7,12 +7,14 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, numpy_helper
 
+from auricle.build.checkpoint import silero
 from tests.build import (
     tiny,
     tiny_nemo,
     tiny_nemo_streaming,
     tiny_stacked,
     tiny_streaming,
+    tiny_wav2vec2,
     tiny_whisper,
 )
 
@@ -87,6 +89,15 @@ def _copy(source: Path, folder: Path, *names: str) -> Path:
     return folder
 
 
+def copy_silero(folder: Path) -> Path:
+    return _copy(silero.find_vad(silero.AUTO).parent, folder, silero.FILE_NAME)
+
+
+def write_wav2vec2(norm: str, *, takes_mask: bool = False) -> Callable[[Path], Path]:
+    kind = tiny_wav2vec2.Kind(norm, takes_mask, "eager", opset=17)
+    return lambda folder: tiny_wav2vec2.write(folder, kind)
+
+
 def write_bounded_wenet(folder: Path) -> Path:
     """With the least positions that are built, 3.2 s."""
     return write_streaming_wenet(folder, positions=80)
@@ -106,6 +117,9 @@ OFFLINE: dict[str, Callable[[Path], Path]] = {
     "paraformer-contextual": copy_paraformer("contextual"),
     "paraformer-seaco": copy_paraformer("seaco"),
     "sense_voice": copy_sense_voice,
+    "wav2vec2_ctc-group": write_wav2vec2("group"),
+    "wav2vec2_ctc-layer": write_wav2vec2("layer"),
+    "wav2vec2_ctc-masked": write_wav2vec2("layer", takes_mask=True),
     "wenet_u2": copy_wenet,
     "whisper": tiny_whisper.write_optimum,
     "whisper-merged": tiny_whisper.write_merged,
@@ -123,4 +137,6 @@ STREAMING: dict[str, Callable[[Path], Path]] = {
     "wenet_u2-positions": write_bounded_wenet,
     "wenet_u2-streaming": write_streaming_wenet,
 }
-WRITERS = OFFLINE | STREAMING
+# What finds speech and hears no words: of the laws, those of every checkpoint.
+DETECTORS: dict[str, Callable[[Path], Path]] = {"silero_vad": copy_silero}
+WRITERS = OFFLINE | STREAMING | DETECTORS

@@ -213,9 +213,9 @@ def test_passages_are_those_of_transformers(
     options = replace(pipeline.defaults, language=facts.languages["en"], timestamps=True)
     (found,) = pipeline.transcribe([waveform], [options])
     expected = segments(tiny, facts, waveform)
-    texts = [ids_of(pipeline, passage.transcript) for passage in found.passages]
+    texts = [ids_of(pipeline, passage.transcript) for passage in found.parts or ()]
     assert texts == [text for _, _, text in expected]
-    for passage, (start, end, _) in zip(found.passages, expected, strict=True):
+    for passage, (start, end, _) in zip(found.parts or (), expected, strict=True):
         assert passage.start == pytest.approx(min(start, seconds), abs=1e-6)
         assert passage.end == pytest.approx(min(end, seconds), abs=1e-6)
     assert ids_of(pipeline, found) == [token for text in texts for token in text]

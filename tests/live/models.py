@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 
 from tests.build import tiny_nemo, tiny_whisper
 from tests.conftest import ROOT
+from tests.families.checkpoints import write_wav2vec2
 
 ASSETS, VARIANTS = ROOT / "assets", ROOT / "tests" / "data" / "paraformer"
 FAMILIES: dict[
@@ -26,6 +27,7 @@ FAMILIES: dict[
     "rnnt": ("nemo_transducer", tiny_nemo.write_transducer),
     "tdt": ("nemo_transducer", tiny_nemo.write_tdt),
     "whisper": ("whisper", tiny_whisper.write_merged),
+    "wav2vec2": ("wav2vec2_ctc", write_wav2vec2("group")),
 }
 DOUBLE = """
 import triton_python_backend_utils as pb_utils

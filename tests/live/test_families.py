@@ -56,7 +56,8 @@ def waveforms() -> list[Waveform]:
 
 
 def test_every_family_is_held_to_the_laws() -> None:
-    assert {family for family, _ in FAMILIES.values()} == set(families.names())
+    words = {family for family, _ in FAMILIES.values()}
+    assert words == set(families.names()) - {"silero_vad"}, "which says none: test_vad.py"
 
 
 def test_all_of_them_start_within_a_minute(family_server: Server) -> None:

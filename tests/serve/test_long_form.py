@@ -92,7 +92,7 @@ def audio(seconds: float) -> Waveform:
 def test_a_short_utterance_is_one_window_without_times() -> None:
     scribe = Scribe({0: [0, 1]})
     (found,) = scribe.form.transcribe([audio(1)], [PLAIN])
-    assert (found.text, found.passages, found.language) == ("one two", (), "en")
+    assert (found.text, found.parts, found.language) == ("one two", None, "en")
     assert scribe.prompts[-1] == [START, EN, TRANSCRIBE, NO_TIMES]
     assert {token.start for token in found.tokens} == {None}
 
@@ -104,7 +104,7 @@ def test_the_next_window_begins_where_the_last_passage_ended() -> None:
     })  # fmt: skip
     (found,) = scribe.form.transcribe([audio(3.2)], [PLAIN])
     assert scribe.starts == [0, 1.3]
-    times = [(each.start, each.end, each.transcript.text) for each in found.passages]
+    times = [(each.start, each.end, each.transcript.text) for each in found.parts or ()]
     expected = [(0, 0.6, "one"), (0.6, 1.3, "two"), (1.3, 1.8, "three"), (1.8, 2.5, "four")]
     assert [text for _, _, text in times] == [text for _, _, text in expected]
     for (begin, end, _), (wanted_begin, wanted_end, _) in zip(times, expected, strict=True):
@@ -116,7 +116,7 @@ def test_the_next_window_begins_where_the_last_passage_ended() -> None:
 def test_a_passage_ends_with_the_audio() -> None:
     scribe = Scribe({0: [at(0), 0, at(1.9)]})
     (found,) = scribe.form.transcribe([audio(0.5)], [replace(PLAIN, timestamps=True)])
-    assert [(each.start, each.end) for each in found.passages] == [(0, 0.5)]
+    assert [(each.start, each.end) for each in found.parts or ()] == [(0, 0.5)]
 
 
 def test_utterances_of_all_lengths_go_from_window_to_window_together() -> None:
@@ -148,7 +148,8 @@ def test_a_prefix_writes_times_where_the_audio_needs_them() -> None:
     prefix = (START, DE, TRANSLATE, NO_TIMES)
     scribe = Scribe({0: [at(0), 0, at(2)], 2: [at(0), 1, at(1)]})
     (found,) = scribe.form.transcribe([audio(3)], [replace(PLAIN, prefix=prefix)])
-    assert len(found.passages) == 2
+    assert found.parts
+    assert len(found.parts) == 2
     assert found.language == "de"
     assert all(prompt[:3] == list(prefix[:3])[: len(prompt)] for prompt in scribe.prompts)
 
@@ -156,7 +157,7 @@ def test_a_prefix_writes_times_where_the_audio_needs_them() -> None:
 def test_a_window_in_which_nothing_is_said_has_no_text() -> None:
     script: dict[float, list[int]] = {0: [at(0), 0, at(2)], 2: [at(0), 1, at(1)]}
     (silent,) = Scribe(script, silent=True).form.transcribe([audio(3)], [PLAIN])
-    assert (silent.text, silent.passages) == ("", ())
+    assert (silent.text, silent.parts) == ("", None)
     (loud,) = Scribe(script).form.transcribe([audio(3)], [PLAIN])
     assert loud.text == "one two"
 

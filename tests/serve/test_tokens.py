@@ -17,6 +17,7 @@ SYMBOLS: dict[TokenKind, list[str]] = {
     "byte_bpe": ["▁go", "lang", "▁", "Ƌ", "ţŅ", "▁ƋţŅ", "a", "<unk>"],
     "char": ["g", "o", "<space>", "你", "好", " "],
     "at_bpe": ["go", "le@@", "ft", "你", "好", "1", "2", "a@@"],
+    "delimited": ["g", "o", "|", "你", "'", "好"],
 }
 
 
@@ -61,7 +62,15 @@ def test_pieces_with_a_mark_make_one_word() -> None:
     assert words_of(heard) == ["go", "left", "好", "12"]
 
 
-@pytest.mark.parametrize("kind", ["bpe", "char", "at_bpe"])
+def test_a_delimiter_ends_words_and_is_none() -> None:
+    heard = transcribe(["|", "I", "'", "M", "|", "|", "<pad>", "O", "K", "|"], "delimited")
+    assert (heard.text, words_of(heard)) == ("I'M OK", ["I'M", "OK"])
+    assert [(round(word.start or 0, 2), round(word.end or 0, 2)) for word in heard.words] == [
+        (0.4, 1.24), (2.8, 3.24)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["bpe", "char", "at_bpe", "delimited"])
 @pytest.mark.parametrize("special", sorted(SPECIALS))
 def test_what_holds_a_place_is_no_word(kind: TokenKind, special: str) -> None:
     heard = transcribe(["你", special, "好"], kind)

@@ -24,7 +24,7 @@ from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.options import DecodingOptions
 from auricle.serve.planning import Waveform, pad, plan_sub_batches, stack
 from auricle.serve.runner import Runner
-from auricle.serve.tokens import Passage, TokenTable, Transcript
+from auricle.serve.tokens import Part, TokenTable, Transcript
 from auricle.spec import Autoregressive, Choices, PipelineSpec
 
 # Rows that write at the same time: what a row of whisper-base hears has 37 MB, of large 490 MB.
@@ -161,12 +161,12 @@ class LongForm:
         """Without times there is one passage, from the start to the end: no news."""
         whole = self.tokens.transcribe(Hypothesis(row.ids, None, row.log_probs))
         codes = {number: code for code, number in self.facts.languages.items()}
-        passages = tuple(
-            Passage(begin, end, self.tokens.transcribe(hypothesis))
+        parts = tuple(
+            Part(begin, end, self.tokens.transcribe(hypothesis))
             for begin, end, hypothesis in (row.passages if row.with_times else ())
         )
         language = None if row.language_id is None else codes.get(row.language_id)
-        return dataclasses.replace(whole, language=language, passages=passages)
+        return dataclasses.replace(whole, language=language, parts=parts or None)
 
 
 def make_rules(facts: Autoregressive) -> Rules:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from auricle.serve.vad import SpeechOptions
 from auricle.spec import Choices, Decoding, PipelineSpec
 
 HotwordIds = tuple[tuple[int, ...], ...]  # the token ids of each
@@ -16,6 +17,7 @@ class DecodingOptions:
     Of a decoder that writes token by token, in its tokens: language, None where it is to tell;
     task, None for the model's own; prompt: what was said before; prefix: all that it hears before
     it writes, instead of the others; timestamps: whether it says when things were said.
+    speech: where audio that is too long is cut; None where it may not be.
     """
 
     decoding: Decoding
@@ -26,6 +28,7 @@ class DecodingOptions:
     prompt: tuple[int, ...] = ()
     prefix: tuple[int, ...] = ()
     timestamps: bool = False
+    speech: SpeechOptions | None = None
 
 
 def default_options(spec: PipelineSpec, choices: Choices) -> DecodingOptions:
@@ -39,3 +42,13 @@ def default_options(spec: PipelineSpec, choices: Choices) -> DecodingOptions:
     language = next(iter(spec.prompt.languages.values()))
     text_norm = next(iter(spec.prompt.text_norms.values()))
     return DecodingOptions(choices.decoding, language, text_norm)
+
+
+def speech_options(choices: Choices) -> SpeechOptions:
+    """What speech is, to a request that does not say itself."""
+    return SpeechOptions(
+        choices.vad_threshold,
+        choices.vad_min_speech_duration_ms,
+        choices.vad_min_silence_duration_ms,
+        choices.vad_speech_pad_ms,
+    )

@@ -1,11 +1,15 @@
 """Offline recognition: waveforms in, transcripts out. The story of the product on one screen."""
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import chain, islice
 
 import numpy as np
 
+from auricle.serve.detector import SpeechDetector
 from auricle.serve.hotwords import HotwordEmbedder
+from auricle.serve.long_audio import hear_spans, join
 from auricle.serve.long_form import LongForm
 from auricle.serve.options import DecodingOptions, default_options
 from auricle.serve.planning import Waveform, group, pad, plan_sub_batches, stack
@@ -29,6 +33,8 @@ class Pipeline:
         self.searches = create_searches(spec, choices, runner)
         self.long_form = LongForm(spec, choices, runner, tokens) if spec.autoregressive else None
         self.embed = HotwordEmbedder(runner, spec.hotwords) if spec.hotwords else None
+        self.detector = SpeechDetector(spec.vad, runner) if spec.vad else None
+        self.max_seconds = min(choices.max_audio_seconds, spec.max_seconds or math.inf)
 
     def transcribe(
         self, waveforms: Sequence[Waveform], options: Sequence[DecodingOptions] | None = None
@@ -37,6 +43,38 @@ class Pipeline:
         options = options or [self.defaults] * len(waveforms)
         if self.long_form:
             return self.long_form.transcribe(waveforms, options)
+        rows = range(len(waveforms))
+        whole = [row for row in rows if not self._is_cut(waveforms[row], options[row])]
+        heard = self._hear([waveforms[row] for row in whole], [options[row] for row in whole])
+        transcripts = dict(zip(whole, heard, strict=True))
+        return [
+            transcripts.get(row) or self._hear_long(waveforms[row], options[row]) for row in rows
+        ]
+
+    def _is_cut(self, waveform: Waveform, options: DecodingOptions) -> bool:
+        seconds = len(waveform) / self.spec.sample_rate
+        return options.speech is not None and seconds > self.max_seconds
+
+    def _hear_long(self, waveform: Waveform, options: DecodingOptions) -> Transcript:
+        """Cut where nobody speaks, in pieces that the model takes."""
+        assert self.detector, "a model without a detector is not asked to cut"
+        assert options.speech, "what is cut has options of speech"
+        longest = min(self.max_seconds, options.speech.max_speech_duration_s)
+        speech = replace(options.speech, max_speech_duration_s=longest)
+        rate = self.spec.sample_rate
+        pieces = hear_spans(
+            waveform,
+            self.detector.find(waveform, speech),
+            lambda some: self._hear(some, [options] * len(some)),
+            self.choices.max_batch_seconds * rate,
+            self.choices.vad_workers,
+        )
+        return join(pieces, rate)
+
+    def _hear(
+        self, waveforms: Sequence[Waveform], options: Sequence[DecodingOptions]
+    ) -> list[Transcript]:
+        """Each whole."""
         plans = [self._plan(rows, waveforms, options) for rows in group(options)]
         batches = [self._inputs(rows, waveforms, options) for rows in chain(*plans)]
         outputs = iter(self.runner.run("encoder", batches))

@@ -13,6 +13,7 @@ from auricle.errors import RepositoryError
 from auricle.spec import TokenKind
 
 WORD_START = "\N{LOWER ONE EIGHTH BLOCK}"  # sentencepiece's mark of a word's first piece
+DELIMITER = "|"  # of words, as Wav2Vec2CTCTokenizer has it
 CONTINUES = "@@"  # subword-nmt's mark of every piece of a word but its last
 # The printable character that stands for each byte in icefall's byte-level BPE
 # (icefall/byte_utils.py): ASCII is itself, the other bytes are letters that NFKC leaves alone.
@@ -105,12 +106,25 @@ class BytePairs:
         return symbol.startswith(GPT2_SPACE)
 
 
+class DelimitedLetters:
+    """Letters of transformers' CTC models, with a symbol of its own between words."""
+
+    def join(self, symbols: Sequence[str]) -> str:
+        return " ".join("".join(symbols).replace(DELIMITER, " ").split())
+
+    def starts_word(self, previous: str, symbol: str) -> bool:
+        """The delimiter is a word of its own, which spells nothing."""
+        stands_alone = is_ideograph(symbol[0]) or _stands_alone(previous[-1])
+        return DELIMITER in (previous, symbol) or (stands_alone and not is_punctuation(symbol))
+
+
 SPELLINGS: dict[TokenKind, Spelling] = {
     "bpe": Pieces(),
     "char": Pieces(),
     "byte_bpe": BytePieces(),
     "at_bpe": MarkedPieces(),
     "gpt2_bpe": BytePairs(),
+    "delimited": DelimitedLetters(),
 }
 
 

@@ -39,7 +39,8 @@ class Word:
 class Transcript:
     """language, tags: what the model itself says of the audio; None where it says nothing.
 
-    passages: its parts, where the model says when each was said.
+    parts: of the audio, where it was cut or the model says when each was said; None where it was
+        heard whole.
     """
 
     text: str
@@ -47,12 +48,12 @@ class Transcript:
     words: list[Word]
     language: str | None = None
     tags: Tags | None = None
-    passages: "tuple[Passage, ...]" = ()
+    parts: "tuple[Part, ...] | None" = None
 
 
 @dataclass(frozen=True)
-class Passage:
-    """Seconds from the start of the audio, and what was said then."""
+class Part:
+    """Some of the audio: seconds from the start of all of it, as in the transcript, too."""
 
     start: float
     end: float

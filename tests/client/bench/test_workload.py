@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.client.bench.workload import Mix, mix, order, parse_mix
+from auricle.client.bench.workload import Mix, mix, order, parse_mix, record
 
 RATE = 100
 WAVEFORMS = {str(length): np.full(length, length, np.float32) for length in (30, 70, 110)}
@@ -45,3 +45,17 @@ def test_each_pass_sends_every_waveform_once(count: int, requests: int) -> None:
     assert len(sent) == requests
     for start in range(0, requests - count + 1, count):
         assert sorted(sent[start : start + count]) == list(range(count))
+
+
+def test_a_recording_has_its_utterances_where_it_says() -> None:
+    waveforms = {str(value): np.full(100 * value, value, np.float32) for value in (1, 2, 3)}
+    recording = record(waveforms, 60, 100)
+    assert 60 <= len(recording.waveform) / 100 < 65
+    end = 0
+    for name, start in zip(recording.names, recording.starts, strict=True):
+        assert 40 <= start - end <= 150
+        assert not recording.waveform[end:start].any()
+        end = start + len(waveforms[name])
+        np.testing.assert_array_equal(recording.waveform[start:end], waveforms[name])
+    assert set(recording.names) == set(waveforms)
+    assert recording.names == record(waveforms, 60, 100).names

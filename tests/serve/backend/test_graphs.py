@@ -8,7 +8,8 @@ from auricle.spec import Head
 from tests.conftest import TRANSDUCER_SPEC
 
 
-@pytest.mark.parametrize("head", get_args(Head))
+# A detector of speech has no encoder.
+@pytest.mark.parametrize("head", sorted(set(get_args(Head)) - {"vad"}))
 def test_every_head_has_its_outputs_and_their_lengths(head: Head) -> None:
     outputs = encoder_outputs(dataclasses.replace(TRANSDUCER_SPEC, head=head))
     assert LENGTHS & set(outputs)

@@ -83,7 +83,7 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
             for served, published in zip(found, expected, strict=True)
             for difference in recipe.head.differences(outputs, served, published)
         ),
-        worst(_batch_differences(adapted, waveforms[0])),
+        worst(batch_differences(adapted, waveforms[0])),
         sum(map(len, waveforms)) / recipe.frontend.sample_rate,
         recipe.frontend.reference,
     )
@@ -123,7 +123,7 @@ def _padded_inputs(encoders: Encoders, waveform: Waveform) -> dict[str, Array]:
     return _original_inputs(encoders, padded, len(features))
 
 
-def _batch_differences(adapted: ServedEncoder, waveform: Waveform) -> Iterator[float]:
+def batch_differences(adapted: ServedEncoder, waveform: Waveform) -> Iterator[float]:
     """Over the valid frames of rows long and short; the last has less than a frame."""
     length = len(waveform)
     rows = [waveform, waveform[length // 5 :], waveform[: length // 3], waveform[:60]]

@@ -18,6 +18,7 @@ Role = Literal[
     "paraformer_online", "paraformer_online_decoder",
     "nemo_ctc", "nemo_encoder", "nemo_streaming_ctc", "nemo_streaming_encoder",
     "nemo_decoder_joint", "nemo_decoder", "nemo_joiner",
+    "wav2vec2_ctc", "silero_vad",
 ]  # fmt: skip
 Form = tuple[str, int]  # kind of numbers, number of axes
 
@@ -43,6 +44,8 @@ TITLES: dict[Role, str] = {
     "nemo_decoder_joint": "NeMo decoder and joint network",
     "nemo_decoder": "NeMo decoder",
     "nemo_joiner": "NeMo joint network",
+    "wav2vec2_ctc": "wav2vec2 with a CTC head",
+    "silero_vad": "Silero's detector of speech, in the form of whole sequences",
 }
 FEATURES, LENS, IDS, FRAMES = ("float", 3), ("integer", 1), ("integer", 2), ("float", 2)
 HYPOTHESES = ("integer", 3)
@@ -50,6 +53,8 @@ CACHE = ("float", 4)
 MIN_STACKED_BINS = 200  # FunASR stacks seven frames of 80; nobody has as many mel bins
 ENCODER_FORM = [FEATURES, LENS]
 WENET_STREAMING = ([FEATURES, HYPOTHESES, FEATURES, LENS], [FEATURES, FEATURES, LENS])
+SILERO = ([FRAMES, FEATURES, FEATURES], [("float", 1), FEATURES, FEATURES])
+WAV2VEC2 = ([FRAMES], [FRAMES, IDS])  # samples, and perhaps an attention_mask
 STREAMING: tuple[Role, ...] = ("streaming_encoder", "streaming_ctc", "wenet_streaming_encoder")
 NEMO_STREAMING = [FEATURES, LENS, CACHE, CACHE, LENS]  # inputs and outputs alike
 LSTM = [FEATURES, FEATURES]  # its two states
@@ -58,7 +63,9 @@ NEMO_PREDICTORS: dict[Role, tuple[list[Form], list[Form]]] = {
     "nemo_decoder": ([IDS, LENS, *LSTM], [FEATURES, LENS, *LSTM]),
     "nemo_joiner": ([FEATURES, FEATURES], [CACHE]),
 }
-OWN_AXES: tuple[Role, ...] = ("hotword_embedder", "nemo_decoder", "nemo_decoder_joint")
+OWN_AXES: tuple[Role, ...] = (
+    "hotword_embedder", "nemo_decoder", "nemo_decoder_joint", "silero_vad",
+)  # fmt: skip
 WENET_CPU_EXPORT = {"required_cache_size", "att_cache"}
 
 
@@ -126,7 +133,7 @@ def classify(graph: Graph) -> Role | None:
     if inputs == [IDS]:
         is_embedder = outputs == [FEATURES] and _has_fixed_batch(graph.outputs[0])
         return "hotword_embedder" if is_embedder else "decoder"
-    return "joiner" if inputs == [("float", 2), ("float", 2)] else None
+    return _classify_frames(inputs, outputs)
 
 
 def _classify_nemo(graph: Graph, inputs: list[Form], outputs: list[Form]) -> Role | None:
@@ -146,6 +153,15 @@ def _classify_nemo(graph: Graph, inputs: list[Form], outputs: list[Form]) -> Rol
 
 def _is_open(port: Port, axis: int) -> bool:
     return not isinstance(port.shape[axis], int)
+
+
+def _classify_frames(inputs: list[Form], outputs: list[Form]) -> Role | None:
+    """Graphs whose first input is a float [N, D]: samples, or one frame of each row."""
+    if inputs in WAV2VEC2 and outputs == [FEATURES]:
+        return "wav2vec2_ctc"
+    if (inputs, outputs) == SILERO:
+        return "silero_vad"
+    return "joiner" if inputs == [FRAMES, FRAMES] else None
 
 
 def _classify_acoustic(graph: Graph, beside: list[Form], outputs: list[Form]) -> Role | None:

@@ -35,6 +35,7 @@ class Session:
         except LOAD_ERRORS as error:
             raise CheckpointError(f"ONNX Runtime cannot load the graph: {error}") from error
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self.inputs = [port.name for port in self._session.get_inputs()]
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name; CheckpointError if the graph does not take the inputs."""

@@ -11,6 +11,7 @@ import onnx
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import Precision
 from auricle.build.checkpoint.hub import HuggingFace
+from auricle.build.checkpoint.silero import Installed
 from auricle.build.frontend.nemo_mel import Edges
 from auricle.build.upstream import Exporter
 from auricle.errors import UnknownFamilyError
@@ -57,13 +58,13 @@ class Profile:
 
 @dataclass(frozen=True)
 class Family:
-    """source: the graphs that are fetched where no folder is named, None if none are published.
+    """source: the graphs that are taken where no folder is named, None if none are published.
 
     streaming_source: the same for streams.
     choose: the files of it that are needed.  exporter: how a PyTorch checkpoint becomes such files.
     """
 
-    source: HuggingFace | None
+    source: HuggingFace | Installed | None
     choose: Callable[[list[str], Options], list[str]]
     build: Callable[[Checkpoint, Options], Built]
     profile: Profile

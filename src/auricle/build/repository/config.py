@@ -24,6 +24,10 @@ QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
 MAX_STREAMS = 2048
 STREAM_DELAY_US = 1000  # for the windows of other streams to come along
 OFFLINE_ONLY = ("max_padding", "max_batch_seconds")  # windows are all as long
+VAD_ONLY = (
+    "max_vad_seconds", "vad_workers", "vad_threshold", "vad_min_speech_duration_ms",
+    "vad_min_silence_duration_ms", "vad_speech_pad_ms",
+)  # fmt: skip
 STREAMS_ONLY = ("endpoint", "endpoint_rule1", "endpoint_rule2", "endpoint_rule3")
 STREAM_IDLE_US = 60_000_000  # Triton forgets a stream that is silent for longer
 TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where the names differ
@@ -36,15 +40,18 @@ def offline(
     *,
     takes_prompt: bool = False,
     takes_prefix: bool = False,
+    has_vad: bool = False,
 ) -> pb.ModelConfig:
     """Waveforms in, transcripts out: the same for every offline family.
 
     takes_prompt: whether old clients may send LANGUAGE and TEXT_NORM; takes_prefix: TEXT_PREFIX.
+    has_vad: whether there are choices of a detector of speech.
     """
     numbers = [wire.LANGUAGE, wire.TEXT_NORM] if takes_prompt else []
     prompt = [*numbers, wire.TEXT_PREFIX] if takes_prefix else numbers
     values = choices.to_parameters()
-    parameters = {key: value for key, value in values.items() if key not in STREAMS_ONLY}
+    others = STREAMS_ONLY if has_vad else STREAMS_ONLY + VAD_ONLY
+    parameters = {key: value for key, value in values.items() if key not in others}
     return pb.ModelConfig(
         name=name,
         backend="python",
@@ -66,7 +73,8 @@ def streaming(name: str, choices: Choices, instances: int) -> pb.ModelConfig:
     Flags and correlation id are read from the request, so no control tensors are declared.
     """
     values = choices.to_parameters()
-    parameters = {key: value for key, value in values.items() if key not in OFFLINE_ONLY}
+    others = OFFLINE_ONLY + VAD_ONLY
+    parameters = {key: value for key, value in values.items() if key not in others}
     return pb.ModelConfig(
         name=name,
         backend="python",

@@ -1,5 +1,6 @@
 """The folders that Triton loads, written whole or not at all."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -49,6 +50,7 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
     """
     check_name(name)
     check_target(repository / name)
+    check_runner(built, deployment.runner)
     if not deployment.force:
         check_family(repository / name, built.spec.family)
     configs = _configs(built, name, deployment)
@@ -68,6 +70,14 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
         tuple(repository / model for model in configs),
         tuple(repository / model / config.FILE_NAME for model in kept),
     )
+
+
+def check_runner(built: Built, runner: RunnerName) -> None:
+    if runner == "bls" and "encoder" not in built.graphs:
+        raise RepositoryError(
+            f"a model of {_hyphened(built.spec.family)} has no encoder that Triton could run; "
+            "leave --runner bls out"
+        )
 
 
 def check_name(name: str) -> None:
@@ -126,13 +136,30 @@ def choose(built: Built, deployment: Deployment) -> Choices:
     streaming = built.spec.streaming
     longest = built.spec.max_seconds
     rescorer = built.spec.rescorer
-    return Choices(
+    choices = Choices(
         runner=deployment.runner,
         max_sub_batch=config.MAX_BATCH_SIZE if streaming else Choices.max_sub_batch,
         lookahead=lookahead,
         decoding=DECODINGS[built.spec.head][0],
         beam=rescorer.beam if rescorer else Choices.beam,
         max_audio_seconds=min(Choices.max_audio_seconds, longest or Choices.max_audio_seconds),
+    )
+    cuts = built.spec.vad is not None and built.spec.head != "vad"
+    return _with_cuts(choices) if cuts else choices
+
+
+def _with_cuts(choices: Choices) -> Choices:
+    """For pieces that are heard, not for a list of times: wider, and no word is too short.
+
+    Alone, one long request would keep one core busy; with bls, Triton's encoder has the others.
+    """
+    cores = len(os.sched_getaffinity(0))
+    return dataclasses.replace(
+        choices,
+        vad_workers=1 if choices.runner == "bls" else cores,
+        vad_min_speech_duration_ms=0.0,
+        vad_min_silence_duration_ms=300.0,
+        vad_speech_pad_ms=250.0,
     )
 
 
@@ -169,9 +196,14 @@ def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
     if built.spec.streaming:
         configs = {name: config.streaming(name, choices, instances)}
     else:
-        takes = {"takes_prompt": built.spec.prompt, "takes_prefix": built.spec.autoregressive}
-        asked = {key: value is not None for key, value in takes.items()}
-        configs = {name: config.offline(name, choices, instances, **asked)}
+        facts = built.spec
+        asked = {
+            "takes_prompt": facts.prompt,
+            "takes_prefix": facts.autoregressive,
+            "has_vad": facts.vad,
+        }
+        has = {key: value is not None for key, value in asked.items()}
+        configs = {name: config.offline(name, choices, instances, **has)}
     if deployment.runner == "bls":
         graph = built.graphs["encoder"].graph
         ports = [port_of(value) for value in graph.input], [port_of(v) for v in graph.output]

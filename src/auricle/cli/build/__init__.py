@@ -11,7 +11,7 @@ from auricle.cli.build.options import Precision, Runner
 from auricle.cli.build.source import Upstream, Wish, find
 
 if TYPE_CHECKING:
-    from auricle.build.families import Built
+    from auricle.build.families import Built, Options
     from auricle.gate.speech import Speech
 
 
@@ -29,6 +29,7 @@ def run(  # noqa: PLR0913  # one parameter an option
     streaming: options.Streaming = False,
     precision: options.PrecisionOption = Precision.fp32,
     feature_edges: options.FeatureEdgesOption = None,
+    vad: options.Vad = None,
     runner: options.RunnerOption = Runner.onnxruntime,
     instances: options.Instances = None,
     parity_audio: options.ParityAudio = None,
@@ -50,8 +51,11 @@ def run(  # noqa: PLR0913  # one parameter an option
     )
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
     every = [wanted, *([plain(wanted)] if speech else [])]
+    detector = _find_detector(vad) if vad else None
     with find(known, Wish(checkpoint, lock, every, upstream)) as source:
         built = known.build(source, wanted)
+        if detector:
+            built = _add_vad(built, detector, wanted)
         typer.echo("\n".join(built.report))
         _check_mode(built, asked=streaming)
         if speech:
@@ -63,6 +67,19 @@ def run(  # noqa: PLR0913  # one parameter an option
         typer.echo(f"written   {folder}")
     for path in written.kept:
         typer.echo(f"kept      {path}, which was edited; --force overwrites it")
+
+
+def _find_detector(asked: str) -> Path:
+    """Before anything is downloaded."""
+    from auricle.build.checkpoint.silero import find_vad
+
+    return find_vad(asked)
+
+
+def _add_vad(built: "Built", detector: Path, wanted: "Options") -> "Built":
+    from auricle.build.families.silero_vad import add_vad
+
+    return add_vad(built, detector, wanted)
 
 
 def _check_needs(precision: Precision, wer_set: Path | None, max_wer_rise: float | None) -> None:

@@ -97,6 +97,14 @@ FeatureEdgesOption = Annotated[
         "before; without it, as model_config.yaml's version says, or else zeros.",
     ),
 ]
+Vad = Annotated[
+    str | None,
+    typer.Option(
+        "--vad",
+        help="Silero's graph for requests with asr_vad: a file, or auto for that of the installed "
+        "package.",
+    ),
+]
 RunnerOption = Annotated[
     Runner,
     typer.Option("--runner", help="Who runs the encoder: the pipeline itself, or Triton (bls)."),

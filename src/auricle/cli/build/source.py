@@ -70,12 +70,15 @@ def _find_graphs(family: "Family", wish: Wish) -> "Checkpoint":
     """All that is wanted of them."""
     from auricle.build.checkpoint import Checkpoint
     from auricle.build.checkpoint.hub import fetch
+    from auricle.build.checkpoint.silero import Installed
     from auricle.build.upstream.files import check_graphs
 
     if wish.folder:
         check_graphs(wish.folder)
         return Checkpoint(wish.folder, str(wish.folder))
     source = family.streaming_source if wish.wanted[0].streaming else family.source
+    if isinstance(source, Installed):
+        return source.find()
     if source is None:
         raise CheckpointError(_nothing_published(family, streaming=wish.wanted[0].streaming))
 

@@ -11,6 +11,7 @@ from auricle.audio import Waveform
 from auricle.client.manifests import Utterance, fetch
 
 Waveforms = dict[str, Waveform]  # by name
+SILENCE_S = (0.4, 1.5)  # between the utterances of a recording
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,35 @@ def mix(waveforms: Waveforms, wanted: Mix, sample_rate: int) -> Waveforms:
         f"mix-{number}": _take(endless, int(length * sample_rate))
         for number, length in enumerate(seconds)
     }
+
+
+@dataclass(frozen=True)
+class Recording:
+    """names: of the utterances said, in order.  starts: the sample at which each begins."""
+
+    waveform: Waveform
+    names: list[str]
+    starts: list[int]
+
+
+def record(waveforms: Waveforms, seconds: float, sample_rate: int, seed: int = 1) -> Recording:
+    """Utterances in random order, again and again, between silences, for so many seconds."""
+    rng = np.random.default_rng(seed)
+    parts: list[Waveform] = []
+    names: list[str] = []
+    starts: list[int] = []
+    length = 0
+    while length < seconds * sample_rate:
+        for index in rng.permutation(len(waveforms)):
+            name = list(waveforms)[index]
+            silence = np.zeros(int(rng.uniform(*SILENCE_S) * sample_rate), np.float32)
+            names.append(name)
+            starts.append(length + len(silence))
+            parts += [silence, waveforms[name]]
+            length = starts[-1] + len(waveforms[name])
+            if length >= seconds * sample_rate:
+                break
+    return Recording(np.concatenate(parts), names, starts)
 
 
 def order(count: int, requests: int, seed: int = 1) -> list[int]:

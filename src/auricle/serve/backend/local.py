@@ -4,6 +4,7 @@ from pathlib import Path
 
 from auricle import spec
 from auricle.serve.backend.onnx_runner import OnnxRunner
+from auricle.serve.detector import DetectorPipeline
 from auricle.serve.pipeline import Pipeline
 from auricle.serve.runner import Runner
 from auricle.serve.spelling import parse_symbols
@@ -15,7 +16,15 @@ from auricle.spec import Choices, PipelineSpec
 def load_pipeline(folder: Path, choices: Choices) -> Pipeline:
     """What Triton would run of a version folder that holds its encoder, without Triton."""
     facts = spec.load(folder)
-    return create_pipeline(facts, choices, folder, _create_runner(facts, choices, folder))
+    runner = _create_runner(facts, choices, folder)
+    return Pipeline(facts, choices, runner, _read_tokens(facts, folder))
+
+
+def load_detector(folder: Path, choices: Choices) -> DetectorPipeline:
+    """Likewise, of a model that only finds speech."""
+    facts = spec.load(folder)
+    runner = _create_runner(facts, choices, folder)
+    return DetectorPipeline(facts, choices, runner, _read_tokens(facts, folder))
 
 
 def load_streaming_pipeline(folder: Path, choices: Choices) -> StreamingPipeline:
@@ -26,9 +35,10 @@ def load_streaming_pipeline(folder: Path, choices: Choices) -> StreamingPipeline
 
 def create_pipeline(
     facts: PipelineSpec, choices: Choices, folder: Path, runner: Runner
-) -> Pipeline:
+) -> Pipeline | DetectorPipeline:
     """The pipeline over a Runner; of folder, the tokens are read."""
-    return Pipeline(facts, choices, runner, _read_tokens(facts, folder))
+    kind = DetectorPipeline if facts.head == "vad" else Pipeline
+    return kind(facts, choices, runner, _read_tokens(facts, folder))
 
 
 def create_streaming_pipeline(

@@ -23,7 +23,7 @@ from auricle.serve.backend.outcomes import (
     Utterance,
 )
 from auricle.serve.backend.prompting import create_menu
-from auricle.serve.backend.requests import Asked, Limits, id_of, unpack
+from auricle.serve.backend.requests import Asked, bounds_of, id_of, unpack
 from auricle.serve.tokens import Transcript
 
 LOGGER = logging.getLogger(__name__)
@@ -45,9 +45,7 @@ class TritonPythonModel:
         metered = MeteredRunner(runner, self.meter, self.spec.sample_rate)
         self.pipeline = create_pipeline(self.spec, choices, folder, metered)
         self.menu = create_menu(self.spec, choices, self.pipeline.tokens.symbols)
-        self.limits = Limits(
-            self.spec.sample_rate, choices.max_audio_seconds, self.spec.max_seconds
-        )
+        self.bounds = bounds_of(self.spec, choices)
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself
             self._warm_up()
         self.meter.open()
@@ -56,7 +54,7 @@ class TritonPythonModel:
         noise = np.random.default_rng(0)
         has_window = self.spec.autoregressive is not None  # to which all audio is filled up
         for seconds in WARM_UP_SECONDS[:1] if has_window else WARM_UP_SECONDS:
-            num_samples = int(min(seconds, self.limits.max_seconds) * self.spec.sample_rate)
+            num_samples = int(min(seconds, self.bounds.whole.max_seconds) * self.spec.sample_rate)
             self.pipeline.transcribe([noise.normal(0, 0.05, num_samples).astype(np.float32)])
 
     def execute(
@@ -67,7 +65,7 @@ class TritonPythonModel:
         asked: dict[int, Asked] = {}
         for index, request in enumerate(requests):
             try:
-                asked[index] = unpack(request, self.limits, self.menu)
+                asked[index] = unpack(request, self.bounds, self.menu)
             except (UnfitRequestError, CancelledRequestError) as error:
                 outcomes[index] = Outcome(error=error)
             except Exception as error:  # a fault of ours, but its neighbours' requests are well

@@ -25,6 +25,7 @@ Unfit = Literal[
     "timestamps",
     "too_long",
     "unknown_parameter",
+    "vad",
 ]
 Reason = Literal[Unfit, "busy", "cancelled", "failed"]
 REASONS: tuple[Reason, ...] = get_args(Reason)

@@ -7,6 +7,7 @@ from typing import get_args
 from auricle import wire
 from auricle.errors import InvalidRequestError
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
+from auricle.serve.backend.vad_parameters import SpeechMenu
 from auricle.serve.hotwords import HotwordTokens
 from auricle.serve.options import DecodingOptions, HotwordIds, default_options
 from auricle.serve.quoting import quote
@@ -31,6 +32,7 @@ class Menu:
     def __init__(self, spec: PipelineSpec, choices: Choices, symbols: Sequence[str]) -> None:
         self.spec = spec
         self.defaults = default_options(spec, choices)
+        self._speech = SpeechMenu(spec, choices)
         facts = spec.hotwords
         self._hotwords = HotwordTokens(symbols, spec.unk_id, facts) if facts else None
 
@@ -39,13 +41,14 @@ class Menu:
 
         parameters: all of the request's; those that do not begin with asr_ are other people's.
         """
-        check_names(parameters, KNOWN)
+        check_names(parameters, (*KNOWN, *self._speech.known))
         check_sample_rate(parameters.get(wire.SAMPLE_RATE), self.spec.sample_rate)
         return DecodingOptions(
             self._read_decoding(parameters.get(wire.ASR_DECODING)),
             self._read_language(parameters.get(wire.ASR_LANGUAGE)),
             self._read_text_norm(parameters.get(wire.ASR_TEXT_NORM)),
             self._read_hotwords(parameters.get(wire.ASR_HOTWORDS)),
+            speech=self._speech.read(parameters),
         )
 
     def _read_language(self, asked: Value) -> int | None:

@@ -15,6 +15,7 @@ from auricle.serve.backend.parameters import Menu, Value
 from auricle.serve.options import DecodingOptions
 from auricle.serve.planning import Waveform
 from auricle.serve.runner import Array
+from auricle.spec import Choices, PipelineSpec
 
 NUMBERS = {wire.ASR_LANGUAGE: wire.LANGUAGE, wire.ASR_TEXT_NORM: wire.TEXT_NORM}
 
@@ -23,14 +24,15 @@ NUMBERS = {wire.ASR_LANGUAGE: wire.LANGUAGE, wire.ASR_TEXT_NORM: wire.TEXT_NORM}
 class Limits:
     """sample_rate in Hz.
 
-    chosen_seconds: of audio in one utterance, as config.pbtxt says.  graph_seconds: what the graph
-    can take at all, or None.  remedy: what to do with more.
+    chosen_seconds: of audio in one utterance, as config.pbtxt says by the name of setting.
+    graph_seconds: what the graph can take at all, or None.  remedy: what to do with more.
     """
 
     sample_rate: int
     chosen_seconds: float
     graph_seconds: float | None = None
     remedy: str = "cut it at pauses"
+    setting: str = "max_audio_seconds"
 
     @property
     def max_seconds(self) -> float:
@@ -41,7 +43,27 @@ class Limits:
         """Where the bound comes from."""
         if self.graph_seconds is not None and self.graph_seconds <= self.chosen_seconds:
             return "its graph has no positions beyond, and no setting adds any"
-        return "max_audio_seconds in config.pbtxt"
+        return f"{self.setting} in config.pbtxt"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Of what is heard whole, and of what may be cut where nobody speaks."""
+
+    whole: Limits
+    cut: Limits
+
+    def of(self, options: DecodingOptions) -> Limits:
+        return self.whole if options.speech is None else self.cut
+
+
+def bounds_of(spec: PipelineSpec, choices: Choices) -> Bounds:
+    rate = spec.sample_rate
+    remedy = Limits.remedy if spec.vad is None else f"{Limits.remedy}, or ask for {wire.ASR_VAD}"
+    whole = Limits(rate, choices.max_audio_seconds, spec.max_seconds, remedy)
+    longest = choices.max_vad_seconds if spec.vad else choices.max_audio_seconds
+    parts = Limits(rate, longest, remedy="send it in parts", setting="max_vad_seconds")
+    return Bounds(whole, parts)
 
 
 @dataclass(frozen=True)
@@ -52,7 +74,7 @@ class Asked:
     options: list[DecodingOptions]
 
 
-def unpack(request: pb_utils.InferenceRequest, limits: Limits, menu: Menu) -> Asked:
+def unpack(request: pb_utils.InferenceRequest, bounds: Bounds, menu: Menu) -> Asked:
     """The utterances of a request, cut to their lengths.
 
     UnfitRequestError if one of them cannot be served, CancelledRequestError if nobody waits.
@@ -60,7 +82,10 @@ def unpack(request: pb_utils.InferenceRequest, limits: Limits, menu: Menu) -> As
     check_waited_for(request)
     rows = read_rows(request)
     options = _options(request, read_parameters(request), len(rows), menu)
-    waveforms = [_cut(row, length, limits) for row, length in rows]
+    waveforms = [
+        _cut(row, length, bounds.of(asked))
+        for (row, length), asked in zip(rows, options, strict=True)
+    ]
     return Asked(waveforms, options)
 
 

@@ -13,7 +13,7 @@ from auricle import wire
 from auricle.errors import BusyError, InvalidRequestError
 from auricle.serve.backend.outcomes import CancelledRequestError, Outcome, Utterance
 from auricle.serve.segments import Segment
-from auricle.serve.tokens import Passage, Token, Transcript, Word
+from auricle.serve.tokens import Part, Token, Transcript, Word
 
 ERROR_CODES: dict[type[Exception], str] = {
     InvalidRequestError: "INVALID_ARG",
@@ -51,8 +51,14 @@ def pack_texts(outputs: Mapping[str, Describe], names: Sequence[str]) -> pb_util
 
 
 def format_result(utterance: Utterance, model: str) -> str:
-    """RESULT: final segments, one over the whole audio if no more is known; else null."""
+    """RESULT: final segments, one over the whole audio where its parts are not known.
+
+    What is unknown is null.
+    """
     transcript, seconds = utterance.transcript, round(utterance.seconds, 3)
+    parts = transcript.parts
+    if parts is None:
+        parts = (Part(0.0, seconds, transcript),)
     result = {
         "model": model,
         "text": transcript.text,
@@ -63,15 +69,11 @@ def format_result(utterance: Utterance, model: str) -> str:
         "stable": transcript.text,
         "delta": transcript.text,
         "segments": [
-            describe_segment(Segment(number, each.start, each.end, is_final=True), each.transcript)
-            for number, each in enumerate(_passages(transcript, seconds))
+            describe_segment(Segment(number, part.start, part.end, is_final=True), part.transcript)
+            for number, part in enumerate(parts)
         ],
     }
     return json.dumps(result, ensure_ascii=False)
-
-
-def _passages(transcript: Transcript, seconds: float) -> tuple[Passage, ...]:
-    return transcript.passages or (Passage(0.0, seconds, transcript),)
 
 
 def describe_segment(segment: Segment, transcript: Transcript) -> dict[str, object]:

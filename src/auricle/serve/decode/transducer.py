@@ -168,12 +168,16 @@ class ContextCache:
 
     def __call__(self, y: Ints) -> Floats:
         keys = [context.tobytes() for context in y]
-        if not self._known.keys() >= set(keys):
-            self._learn(y, keys)
-        return np.stack([self._known[key] for key in keys])
+        known = self._known  # this one, whatever another thread puts in its place
+        if not known.keys() >= set(keys):
+            known = self._learn(known, y, keys)
+        return np.stack([known[key] for key in keys])
 
-    def _learn(self, y: Ints, keys: Sequence[bytes]) -> None:
-        if len(self._known) + len(keys) > self._capacity:
-            self._known.clear()
-        new = {key: row for row, key in enumerate(keys) if key not in self._known}
-        self._known.update(zip(new, self._decoder(y[list(new.values())]), strict=True))
+    def _learn(
+        self, known: dict[bytes, Floats], y: Ints, keys: Sequence[bytes]
+    ) -> dict[bytes, Floats]:
+        if len(known) + len(keys) > self._capacity:
+            known = self._known = {}
+        new = {key: row for row, key in enumerate(keys) if key not in known}
+        known.update(zip(new, self._decoder(y[list(new.values())]), strict=True))
+        return known
