@@ -99,7 +99,7 @@ def symbols(result: Result) -> list[str]:
 
 
 def _tensor(name: str, values: NDArray[np.generic]) -> kserve.InferInput:
-    dtypes = {"f4": "FP32", "f8": "FP64", "i4": "INT32", "i2": "INT16"}
+    dtypes = {"f4": "FP32", "O": "BYTES", "f8": "FP64", "i4": "INT32", "i2": "INT16"}
     tensor = kserve.InferInput(name, list(values.shape), dtypes[values.dtype.str[1:]])
     tensor.set_data_from_numpy(values)
     return tensor
