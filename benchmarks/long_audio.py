@@ -22,16 +22,16 @@ import typer
 from auricle.client import Client
 from auricle.client.bench import machine, workload
 from auricle.client.manifests import find_audio
+from auricle.client.scoring import score
 
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds that both took, and what they said."""
+    """Seconds that both took.  error_rate: percent, of the one's words to the other's."""
 
     long_s: float
     separate_s: float
-    words: int
-    equal: int
+    error_rate: float
 
 
 def measure(client: Client, recording: workload.Recording, audio: workload.Waveforms,
@@ -43,10 +43,8 @@ def measure(client: Client, recording: workload.Recording, audio: workload.Wavef
     with ThreadPoolExecutor(concurrency) as pool:
         texts = list(pool.map(lambda name: client.transcribe(audio[name]).text, recording.names))
     separate_s = time.perf_counter() - start
-    expected = " ".join(texts).split()
-    found = done.text.split()
-    equal = sum(one == other for one, other in zip(found, expected, strict=False))
-    return Round(long_s, separate_s, len(expected), equal if len(found) == len(expected) else 0)
+    error_rate = score({"all": " ".join(texts)}, {"all": done.text}, "word").error_rate
+    return Round(long_s, separate_s, error_rate)
 
 
 def describe(rounds: list[Round], recording: workload.Recording, rate: int) -> str:
@@ -78,7 +76,7 @@ def main(  # noqa: PLR0913, PLR0917
     with Client(url, model=model) as client:
         measured = [measure(client, recording, audio, concurrency) for _ in range(rounds + 1)][1:]
     typer.echo(describe(measured, recording, rate))
-    typer.echo(f"words in place: {measured[0].equal} of {measured[0].words}")
+    typer.echo(f"words that differ: {measured[0].error_rate:.2f} %")
     if json:
         record = {"machine": asdict(here), "model": model, "minutes": minutes}
         record |= {"utterances": len(recording.names), "concurrency": concurrency}
