@@ -1,6 +1,8 @@
 """Log-mel energies by kaldi-native-fbank, with the options of each family, and their statistics."""
 
 import dataclasses
+import functools
+from collections.abc import Callable
 
 import kaldi_native_fbank
 import numpy as np
@@ -52,6 +54,37 @@ def fbank(waveform: Array, style: Style = ICEFALL) -> Array:
     extractor.input_finished()
     frames = [extractor.get_frame(index) for index in range(extractor.num_frames_ready)]
     return np.stack(frames).astype(np.float32)
+
+
+def nemo_log_mel(waveform: Array) -> Array:
+    """NeMo's features before it normalises them: float32 [T, 80], T = num_samples // 160.
+
+    nemo/collections/asr/parts/preprocessing/features.py, since 2.5: zeros beyond the audio.
+    """
+    emphasized = np.append(waveform[:1], waveform[1:] - 0.97 * waveform[:-1])
+    padded = np.pad(emphasized.astype(np.float64), 256)
+    starts = 160 * np.arange(len(waveform) // 160)[:, None]
+    window = np.pad(np.hanning(400), 56)
+    power = np.abs(np.fft.rfft(padded[starts + np.arange(512)] * window)) ** 2
+    return np.log(power @ _slaney_filters().T + 2.0**-24).astype(np.float32)
+
+
+@functools.cache
+def _slaney_filters() -> Sums:
+    """librosa.filters.mel(sr=16000, n_fft=512, n_mels=80), [80, 257]."""
+    top = 15 + 27 * np.log(8) / np.log(6.4)  # mels of 8 kHz
+    mels = np.linspace(0, top, NUM_MEL_BINS + 2)
+    edges = np.where(mels < 15, mels * 200 / 3, 1000 * 6.4 ** ((mels - 15) / 27))
+    ramps = edges[:, None] - np.linspace(0, 8000, 257)
+    widths = np.diff(edges)[:, None]
+    triangles = np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]).clip(0)
+    return np.asarray(triangles * (2 / (edges[2:] - edges[:-2]))[:, None])
+
+
+EXTRACTORS: dict[str, Callable[[Array], Array]] = {
+    **{name: functools.partial(fbank, style=style) for name, style in STYLES.items()},
+    "nemo": nemo_log_mel,
+}
 
 
 def low_frame_rate(features: Array) -> Array:

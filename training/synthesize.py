@@ -18,7 +18,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from training.engines import Waveform, speak
-from training.features import ICEFALL, SAMPLE_RATE_HZ, STYLES, Style, fbank
+from training.features import EXTRACTORS, SAMPLE_RATE_HZ
 from training.utterances import Utterance, mandarin_training_list, training_list
 
 logger = logging.getLogger(__name__)
@@ -68,13 +68,13 @@ def synthesize(utterances: Sequence[Utterance]) -> list[NDArray[np.int16]]:
     return [(waveform * 32767).astype(np.int16) for waveform in waveforms]
 
 
-def _shard_features(style: Style, utterances: Sequence[Utterance]) -> list[NDArray[np.float16]]:
+def _shard_features(style: str, utterances: Sequence[Utterance]) -> list[NDArray[np.float16]]:
     waveforms = [samples.astype(np.float32) / 32768 for samples in synthesize(utterances)]
-    return [fbank(waveform, style).astype(np.float16) for waveform in waveforms]
+    return [EXTRACTORS[style](waveform).astype(np.float16) for waveform in waveforms]
 
 
 def write_features(
-    path: Path, utterances: Sequence[Utterance], processes: int, style: Style = ICEFALL
+    path: Path, utterances: Sequence[Utterance], processes: int, style: str = "icefall"
 ) -> None:
     """Write a .npz: features float16 [sum of T, 80], num_frames int64 [N], texts [N]."""
     shards = [utterances[start : start + SHARD] for start in range(0, len(utterances), SHARD)]
@@ -109,12 +109,14 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="features of the training set (.npz)")
     parser.add_argument("--utterances", type=int, default=18000, help="of them in English")
     parser.add_argument("--mandarin", type=int, default=0, help="utterances in Mandarin after them")
-    parser.add_argument("--fbank", choices=sorted(STYLES), default="icefall", help="whose options")
+    parser.add_argument(
+        "--fbank", choices=sorted(EXTRACTORS), default="icefall", help="whose options"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     utterances = training_list(args.utterances, args.seed) + mandarin_training_list(args.mandarin)
-    write_features(args.out, utterances, args.processes, STYLES[args.fbank])
+    write_features(args.out, utterances, args.processes, args.fbank)
 
 
 if __name__ == "__main__":
