@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from auricle.build.checkpoint.json_files import read_json
 from auricle.build.checkpoint.tokens import TokenTable
-from auricle.build.checkpoint.transformers import read_json, read_vocabulary
+from auricle.build.checkpoint.transformers import read_vocabulary
 from auricle.errors import CheckpointError
 from tests.build import tiny_wav2vec2
 

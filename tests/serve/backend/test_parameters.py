@@ -8,8 +8,8 @@ from auricle.serve.backend.parameters import (
     MAX_HOTWORDS,
     MAX_HOTWORDS_LENGTH,
     Menu,
-    Value,
 )
+from auricle.serve.backend.values import Value
 from auricle.serve.options import DecodingOptions
 from auricle.spec import Choices, Hotwords, PipelineSpec, Prompt
 from tests.conftest import TRANSDUCER_SPEC

@@ -3,8 +3,9 @@ import dataclasses
 import pytest
 
 from auricle.serve.backend.outcomes import UnfitRequestError
-from auricle.serve.backend.parameters import Menu, Value
+from auricle.serve.backend.parameters import Menu
 from auricle.serve.backend.prompting import MAX_TEXT_LENGTH, create_menu
+from auricle.serve.backend.values import Value
 from auricle.serve.options import DecodingOptions
 from auricle.spec import Autoregressive, Choices, PipelineSpec
 from tests.conftest import TRANSDUCER_SPEC

@@ -1,8 +1,8 @@
 import pytest
 
 from auricle.errors import InvalidRequestError
-from auricle.serve.backend.parameters import Value
 from auricle.serve.backend.stream_parameters import StreamMenu
+from auricle.serve.backend.values import Value
 from auricle.serve.decode.endpoint import NEVER, Rules
 
 MENU = StreamMenu(16000, Rules(rule1=3.0, rule2=0.8, rule3=15.0))

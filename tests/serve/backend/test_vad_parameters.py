@@ -4,7 +4,8 @@ import pytest
 
 from auricle import wire
 from auricle.serve.backend.outcomes import UnfitRequestError
-from auricle.serve.backend.parameters import Menu, Value
+from auricle.serve.backend.parameters import Menu
+from auricle.serve.backend.values import Value
 from auricle.serve.vad import SpeechOptions
 from auricle.spec import Choices, PipelineSpec, Vad
 from tests.conftest import TRANSDUCER_SPEC

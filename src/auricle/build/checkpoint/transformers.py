@@ -1,26 +1,14 @@
 """The JSON files beside a CTC model of Hugging Face's transformers."""
 
-import json
 from pathlib import Path
 
+from auricle.build.checkpoint.json_files import Record, read_json
 from auricle.build.checkpoint.tokens import TokenTable
 from auricle.errors import CheckpointError
 
 DELIMITER = "|"  # what serving knows as the end of a word; a checkpoint may call it otherwise
 # By whatever name a checkpoint has them: what serving knows as no text.
 SPECIALS = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
-Record = dict[str, object]
-
-
-def read_json(path: Path) -> Record:
-    """CheckpointError if the file holds no JSON object."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}") from error
-    if not isinstance(record, dict):
-        raise CheckpointError(f"{path} is no JSON object; is it the checkpoint's own file?")
-    return record
 
 
 def read_vocabulary(vocab: Path, settings: Path) -> TokenTable:

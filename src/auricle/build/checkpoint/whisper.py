@@ -1,10 +1,10 @@
 """The files beside Whisper's graphs: transformers' JSON, or what sherpa-onnx keeps in the graph."""
 
 import base64
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from auricle.build.checkpoint.json_files import Record, read_json
 from auricle.build.checkpoint.tokens import TokenTable
 from auricle.errors import CheckpointError
 from auricle.spec import Autoregressive
@@ -13,19 +13,6 @@ STEPS_PER_SECOND = 50  # of timestamps
 MAX_INITIAL_TIMESTAMP = 50  # 1 s, openai/whisper's decoding.py
 # What stands before <|notimestamps|> in every Whisper's vocabulary (whisper/tokenizer.py).
 PREVIOUS, NO_SPEECH = -2, -1
-
-Json = dict[str, object]
-
-
-def read_json(path: Path) -> Json:
-    """CheckpointError if it is no JSON object."""
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {path}: {error}; fetch it again") from error
-    if not isinstance(record, dict):
-        raise CheckpointError(f"{path} holds no settings; is it the checkpoint's own file?")
-    return record
 
 
 def read_generation(path: Path, max_tokens: int, window_seconds: float) -> Autoregressive:
@@ -69,19 +56,19 @@ def read_generation(path: Path, max_tokens: int, window_seconds: float) -> Autor
     )
 
 
-def _numbers(record: Json, name: str, path: Path) -> dict[str, int]:
+def _numbers(record: Record, name: str, path: Path) -> dict[str, int]:
     value = record.get(name) or {}
     if not isinstance(value, dict) or not all(isinstance(each, int) for each in value.values()):
         raise CheckpointError(f"{path} has a {name} that names no ids: {value!r}")
     return value
 
 
-def _list(record: Json, name: str) -> list[int]:
+def _list(record: Record, name: str) -> list[int]:
     value = record.get(name) or []
     return [each for each in value if isinstance(each, int)] if isinstance(value, list) else []
 
 
-def _forced(record: Json) -> list[int]:
+def _forced(record: Record) -> list[int]:
     """The ids of forced_decoder_ids, pairs of a place and an id or null."""
     pairs = record.get("forced_decoder_ids") or []
     if not isinstance(pairs, list):

@@ -18,6 +18,10 @@ from auricle.build.frontend.features import AnyFrontend, add_features
 from auricle.build.frontend.nodes import Nodes
 
 MAX_IR_VERSION = 10  # the newest that ONNX Runtime 1.19 reads (Triton 24.10)
+WAVEFORMS = (  # what an encoder of whole utterances takes
+    value_info("WAV", TensorProto.FLOAT, "N", "L"),
+    value_info("WAV_LENS", TensorProto.INT32, "N"),
+)
 CORE = "core/"  # prefix of everything that came from the checkpoint
 
 
@@ -76,8 +80,7 @@ def adapt_encoder(graph: Graph, recipe: Recipe) -> onnx.ModelProto:
         core,
         (front, back),
         [
-            value_info("WAV", TensorProto.FLOAT, "N", "L"),
-            value_info("WAV_LENS", TensorProto.INT32, "N"),
+            *WAVEFORMS,
             *map(_side_value, recipe.side_inputs),
         ],
         [*outputs, value_info("OUT_LENS", TensorProto.INT32, "N")],

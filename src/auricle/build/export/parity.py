@@ -1,17 +1,17 @@
 """The adapted graph against the original on real audio, before anything is written."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import onnx
 
 from auricle.build.export.adapt import Recipe, repaired
-from auricle.build.export.graph import Graph
+from auricle.build.export.graph import Graph, Precision
 from auricle.build.export.heads import largest_difference
 from auricle.build.export.reference import Features, Waveform, reference_features
 from auricle.build.export.served import ServedEncoder
-from auricle.build.export.session import Array, Session
+from auricle.build.export.session import Array, Session, of_type
 from auricle.errors import ParityError
 
 TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.5}
@@ -53,6 +53,28 @@ class Parity:
         )
 
 
+@dataclass(frozen=True)
+class Strays:
+    """original: how far a graph strays from the published one.  batch: a batch from its rows."""
+
+    original: Sequence[float]
+    batch: float | None = None
+
+    def judge(self, who: str, precision: Precision, report: Iterable[str]) -> None:
+        """ParityError beyond what the precision explains, or where a difference is no number.
+
+        In int8 a batch is no fault: its scales are those of all its rows.
+        """
+        judged = list(self.original)
+        if self.batch is not None and precision != "int8":
+            judged.append(self.batch)
+        if not worst(judged) <= TOLERANCES[precision]:
+            lines = (f"{who} by more than {TOLERANCES[precision]:g}", *report)
+            raise ParityError(
+                "\n".join(lines) + "\nnothing was written; please report this checkpoint"
+            )
+
+
 def say_difference(difference: float) -> str:
     return "equal bit for bit" if difference == 0 else f"largest difference {difference:.2g}"
 
@@ -87,13 +109,8 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
         sum(map(len, waveforms)) / recipe.frontend.sample_rate,
         recipe.frontend.reference,
     )
-    tolerance = TOLERANCES[encoders.original.precision]
-    judged = [parity.repairs, parity.features]
-    if encoders.original.precision != "int8":  # its scales are those of the whole batch
-        judged.append(parity.batch)
-    if not worst(judged) <= tolerance:  # also where it is no number
-        lines = (f"the adapted graph strays by more than {tolerance:g}", *parity.report())
-        raise ParityError("\n".join(lines) + "\nnothing was written; please report this checkpoint")
+    strays = Strays([parity.repairs, parity.features], parity.batch)
+    strays.judge("the adapted graph strays", encoders.original.precision, parity.report())
     return parity
 
 
@@ -102,10 +119,7 @@ def _original_inputs(encoders: Encoders, features: Features, num_frames: int) ->
     ports = encoders.original.inputs
     values: list[Array] = [features[None], np.array([num_frames])]
     values += [side.example for side in encoders.recipe.side_inputs]
-    return {
-        port.name: value.astype(onnx.helper.tensor_dtype_to_np_dtype(port.dtype))
-        for port, value in zip(ports, values, strict=True)
-    }
+    return {port.name: of_type(port, value) for port, value in zip(ports, values, strict=True)}
 
 
 def _short_inputs(encoders: Encoders, waveform: Waveform) -> Iterator[dict[str, Array]]:

@@ -7,12 +7,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from auricle.build.export.adapt import CORE, assemble, cast_to
+from auricle.build.export.adapt import CORE, WAVEFORMS, assemble, cast_to
 from auricle.build.export.built_encoder import Encoder
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import CtcHead, largest_difference, value_info
 from auricle.build.export.measure import max_seconds, seconds_per_frame
-from auricle.build.export.parity import TOLERANCES, batch_differences, say_difference, worst
+from auricle.build.export.parity import Strays, batch_differences, say_difference, worst
 from auricle.build.export.raw_masks import (
     BLOCK,
     First,
@@ -33,7 +33,6 @@ from auricle.build.export.session import Array, Session
 from auricle.build.export.surgery import prefix_names
 from auricle.build.frontend.nodes import Nodes
 from auricle.build.frontend.raw import RawOptions, add_samples, add_valid
-from auricle.errors import ParityError
 
 FEWEST_FRAMES = 8  # of a batch, for exports that mark the last frame of a row by its number
 SHORT_FRAMES = range(1, 33)
@@ -107,10 +106,7 @@ def adapt_raw(published: Published) -> onnx.ModelProto:
     return assemble(
         core,
         (front, back),
-        [
-            value_info("WAV", TensorProto.FLOAT, "N", "L"),
-            value_info("WAV_LENS", TensorProto.INT32, "N"),
-        ],
+        list(WAVEFORMS),
         [*outputs, value_info("OUT_LENS", TensorProto.INT32, "N")],
     )
 
@@ -143,13 +139,8 @@ def check_raw(
         f"short     the same of 1 to {SHORT_FRAMES[-1]} frames: {say_difference(short)}",
         f"batching  a batch of unequal lengths to its rows alone: {say_difference(batch)}",
     )
-    tolerance = TOLERANCES[published.graph.precision]
-    judged = [speech, short] if published.graph.precision == "int8" else [speech, short, batch]
-    if not worst(judged) <= tolerance:  # also where it is no number
-        head = f"the adapted graph strays by more than {tolerance:g}"
-        raise ParityError(
-            "\n".join((head, *lines)) + "\nnothing was written; please report this checkpoint"
-        )
+    strays = Strays([speech, short], batch)
+    strays.judge("the adapted graph strays", published.graph.precision, lines)
     return lines
 
 

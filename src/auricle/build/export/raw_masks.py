@@ -13,7 +13,7 @@ from onnx import GraphProto, NodeProto, TensorProto
 
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import value_info
-from auricle.build.export.surgery import ancestors, insert_before, producers_of, replace
+from auricle.build.export.surgery import ancestors, insert_before, producers_of, read_ints, replace
 from auricle.build.frontend.nodes import Nodes
 from auricle.build.frontend.raw import add_count, add_running_total, add_valid
 from auricle.errors import CheckpointError
@@ -40,7 +40,7 @@ def first_convolution(graph: Graph) -> First:
         raise CheckpointError(
             f"{graph.path.name} does not begin with a convolution without padding, as wav2vec2 does"
         )
-    return First(_ints(first, "kernel_shape")[0], _ints(first, "strides")[0])
+    return First(read_ints(first, "kernel_shape")[0], read_ints(first, "strides")[0])
 
 
 def norms_over_time(graph: GraphProto) -> list[NodeProto]:
@@ -116,7 +116,7 @@ def _add_steps(nodes: Nodes, graph: GraphProto, norm: NodeProto, lens: str) -> s
     before = ancestors(graph, norm.input[0])
     for node in graph.node:
         if node.op_type == "Conv" and before.intersection(node.output):
-            kernel, stride = _ints(node, "kernel_shape")[0], _ints(node, "strides")[0]
+            kernel, stride = read_ints(node, "kernel_shape")[0], read_ints(node, "strides")[0]
             lens = add_frame_count(nodes, lens, kernel, stride)
     return lens
 
@@ -153,11 +153,7 @@ def _add_sum(nodes: Nodes, values: str) -> str:
 
 def _pads(node: NodeProto) -> bool:
     automatic = any(each.name == "auto_pad" and each.s != b"NOTSET" for each in node.attribute)
-    return automatic or any(_ints(node, "pads"))
-
-
-def _ints(node: NodeProto, name: str) -> list[int]:
-    return next((list(each.ints) for each in node.attribute if each.name == name), [])
+    return automatic or any(read_ints(node, "pads"))
 
 
 def check_groups(graph: Graph) -> None:

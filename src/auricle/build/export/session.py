@@ -9,6 +9,7 @@ import onnx
 import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from auricle.build.export.graph import Port
 from auricle.errors import CheckpointError
 
 FATAL = 4  # ONNX Runtime's log severity: what fails raises here, nothing need be printed
@@ -21,6 +22,12 @@ Array: TypeAlias = (
     | npt.NDArray[np.int32]
     | npt.NDArray[np.int64]
 )
+
+
+def of_type(port: Port, value: npt.NDArray[np.generic]) -> Array:
+    """The value in the numbers that a port takes."""
+    typed: Array = value.astype(onnx.helper.tensor_dtype_to_np_dtype(port.dtype))
+    return typed
 
 
 class Session:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 import numpy as np
-from onnx import helper
 
-from auricle.build.export.graph import Graph, Port
-from auricle.build.export.session import Array, Session
+from auricle.build.export.graph import Graph
+from auricle.build.export.session import Array, Session, of_type
 from auricle.build.export.states import State, StreamPorts
 from auricle.errors import CheckpointError
 
@@ -26,16 +25,16 @@ class Original:
     def step(self, features: Array, states: Mapping[str, Array]) -> tuple[dict[str, Array], States]:
         """The outputs for features [T, F] of one stream, and its next states."""
         ports = self._ports
-        inputs = {ports.features.name: _of_type(ports.features, features[None]), **states}
+        inputs = {ports.features.name: of_type(ports.features, features[None]), **states}
         if ports.lens:
-            inputs[ports.lens.name] = _of_type(ports.lens, np.array([ports.window]))
+            inputs[ports.lens.name] = of_type(ports.lens, np.array([ports.window]))
         outputs = self._session.run(inputs)
         num_frames = count_frames(ports, outputs)
         following = {}
         for state in ports.states:
             if state.output is None:
                 name = state.port.name
-                following[name] = _of_type(state.port, states[name] + num_frames)
+                following[name] = of_type(state.port, states[name] + num_frames)
             else:
                 following[state.port.name] = outputs[state.output]
         return outputs, following
@@ -81,8 +80,4 @@ def count_frames(ports: StreamPorts, outputs: Mapping[str, Array]) -> int:
 
 def _zeros(state: State) -> Array:
     axis = state.batch_axis
-    return _of_type(state.port, np.zeros((*state.row[:axis], 1, *state.row[axis:]), np.float32))
-
-
-def _of_type(port: Port, value: Array) -> Array:
-    return value.astype(helper.tensor_dtype_to_np_dtype(port.dtype))
+    return of_type(state.port, np.zeros((*state.row[:axis], 1, *state.row[axis:]), np.float32))

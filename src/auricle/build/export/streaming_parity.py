@@ -9,13 +9,12 @@ import onnx
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.graph import Graph, Precision
 from auricle.build.export.heads import largest_difference
-from auricle.build.export.parity import TOLERANCES, say_difference, worst
+from auricle.build.export.parity import Strays, say_difference, worst
 from auricle.build.export.reference import Waveform, stream_features
 from auricle.build.export.session import Array, Session
 from auricle.build.export.states import StreamPorts
 from auricle.build.export.streaming import Layout
 from auricle.build.export.streaming_original import Original
-from auricle.errors import ParityError
 
 NUM_CHUNKS = 20
 POSITIONS = (0, 1, 4, 9, 19)  # chunks into the stream, of the rows of a batch
@@ -55,15 +54,8 @@ class StreamingParity:
 
     def judge(self, precision: Precision) -> None:
         """ParityError beyond what the precision explains."""
-        judged = [self.original]
-        if precision != "int8":  # its scales are those of the whole batch
-            judged.append(self.batch)
-        if not worst(judged) <= TOLERANCES[precision]:  # also where it is no number
-            lines = (f"the packed graph strays by more than {TOLERANCES[precision]:g}",
-                     *self.report())  # fmt: skip
-            raise ParityError(
-                "\n".join(lines) + "\nnothing was written; please report this checkpoint"
-            )
+        strays = Strays([self.original], self.batch)
+        strays.judge("the packed graph strays", precision, self.report())
 
 
 def check_streaming_parity(

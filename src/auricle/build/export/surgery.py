@@ -128,6 +128,11 @@ def rename_reads(graph: GraphProto, old: str, new: str) -> None:
         output.name = new if output.name == old else output.name
 
 
+def read_ints(node: NodeProto, name: str) -> list[int]:
+    """An attribute; empty where the node has none."""
+    return next((list(each.ints) for each in node.attribute if each.name == name), [])
+
+
 def insert_after(graph: GraphProto, place: NodeProto, added: Nodes) -> None:
     replace(graph, place, [place, *added.nodes])
     graph.initializer.extend(added.constants)

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import NodeProto, numpy_helper
 
-from auricle.build.export.surgery import replace
+from auricle.build.export.surgery import read_ints, replace
 from auricle.build.frontend.nodes import Nodes
 
 END = 1 << 30  # behind every axis
@@ -47,13 +47,13 @@ def unfold_convolutions(graph: onnx.GraphProto) -> None:
 
 def _read(node: NodeProto, weight: NDArray[np.float32]) -> _Conv:
     bias = node.input[2] if len(node.input) > 2 else None
-    before, after = _ints(node, "pads") or [0, 0]
-    return _Conv(node, weight, bias, (_ints(node, "strides") or [1])[0], (before, after))
+    before, after = read_ints(node, "pads") or [0, 0]
+    return _Conv(node, weight, bias, (read_ints(node, "strides") or [1])[0], (before, after))
 
 
 def _is_plain(node: NodeProto) -> bool:
     group = next((each.i for each in node.attribute if each.name == "group"), 1)
-    return group == 1 and set(_ints(node, "dilations")) <= {1}
+    return group == 1 and set(read_ints(node, "dilations")) <= {1}
 
 
 def _add(nodes: Nodes, conv: _Conv) -> None:
@@ -97,7 +97,3 @@ def _add_blocks(nodes: Nodes, x: str, size: int) -> str:
 def _takes_blocks(conv: _Conv) -> bool:
     """Of samples, a stride of them are the channels of a step."""
     return conv.weight.shape[1] == 1 and conv.kernel % conv.stride == 0 and not any(conv.pads)
-
-
-def _ints(node: NodeProto, name: str) -> list[int]:
-    return next((list(each.ints) for each in node.attribute if each.name == name), [])

@@ -69,7 +69,7 @@ def adapt_detector(graph: Graph) -> onnx.ModelProto:
     front, back = Nodes("in/"), Nodes("out/")
     cast_to(front, "WINDOWS", windows)
     for row, port in enumerate(states):
-        part = front.add("Slice", "STATE", *map(front.ints, ([row], [row + 1], [0])))
+        part = front.slice("STATE", row, row + 1, axis=0)
         cast_to(front, front.add("Unsqueeze", part, front.ints([0])), port)
     speech, *new = (CORE + port.name for port in graph.outputs)
     back.name(back.add("Reshape", speech, back.ints([-1])), "SPEECH")

@@ -7,7 +7,8 @@ what has its form (HuBERT, XLS-R, MMS).
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import Precision, check_precision, choose_file, list_files
 from auricle.build.checkpoint.hub import HuggingFace
-from auricle.build.checkpoint.transformers import read_json, read_vocabulary
+from auricle.build.checkpoint.json_files import read_json
+from auricle.build.checkpoint.transformers import read_vocabulary
 from auricle.build.export.heads import NUM_TOP, CtcHead
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision

@@ -16,11 +16,10 @@ from auricle.build.checkpoint.files import (
     matching,
 )
 from auricle.build.checkpoint.hub import HuggingFace
+from auricle.build.checkpoint.json_files import Record, read_json
 from auricle.build.checkpoint.tokens import TokenTable
 from auricle.build.checkpoint.whisper import (
-    Json,
     read_generation,
-    read_json,
     read_metadata,
     read_vocabulary,
 )
@@ -113,7 +112,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     )
 
 
-def read_mel(encoder: Graph, config: Json) -> WhisperMel:
+def read_mel(encoder: Graph, config: Record) -> WhisperMel:
     """The size of the features, from the graph, or from what is beside where it states none."""
     bins, frames = encoder.inputs[0].shape[1:]
     stated = {name: int(text) for name, text in encoder.metadata.items() if text.isdecimal()}
@@ -134,7 +133,7 @@ def read_mel(encoder: Graph, config: Json) -> WhisperMel:
 
 
 def _read_facts(
-    encoder: Graph, config: Json, settings: list[Path], mel: WhisperMel
+    encoder: Graph, config: Record, settings: list[Path], mel: WhisperMel
 ) -> Autoregressive:
     seconds = mel.num_samples / SAMPLE_RATE
     if not settings:

@@ -33,6 +33,14 @@ class Nodes:
         self.nodes.append(node)
         return outputs
 
+    def slice(self, tensor: str, start: int, end: int, *, axis: int) -> str:
+        """A part of one axis."""
+        return self.add("Slice", tensor, *map(self.ints, ([start], [end], [axis])))
+
+    def count_rows(self, tensor: str) -> str:
+        """int64 [1], the size of the first axis."""
+        return self.slice(self.add("Shape", tensor), 0, 1, axis=0)
+
     def name(self, tensor: str, public_name: str) -> None:
         """Give a tensor the name by which the graph's callers know it."""
         self.nodes.append(helper.make_node("Identity", [tensor], [public_name], name=public_name))

@@ -8,12 +8,12 @@ from auricle import wire
 from auricle.errors import InvalidRequestError
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
 from auricle.serve.backend.vad_parameters import SpeechMenu
+from auricle.serve.backend.values import Value
 from auricle.serve.hotwords import HotwordTokens
 from auricle.serve.options import DecodingOptions, HotwordIds, default_options
 from auricle.serve.quoting import quote
 from auricle.spec import DECODINGS, Choices, Decoding, PipelineSpec
 
-Value = str | int | float | bool | None  # what JSON makes of a request parameter
 KNOWN = (
     wire.SAMPLE_RATE,
     wire.ASR_DECODING,

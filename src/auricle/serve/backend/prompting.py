@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from auricle import wire
 from auricle.errors import InvalidRequestError
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
-from auricle.serve.backend.parameters import KNOWN, Menu, Value, check_names, number_of
+from auricle.serve.backend.parameters import KNOWN, Menu, check_names, number_of
+from auricle.serve.backend.values import Value, read_bool
 from auricle.serve.byte_pairs import BytePairEncoder
 from auricle.serve.options import DecodingOptions
 from auricle.serve.quoting import quote
@@ -14,7 +15,6 @@ from auricle.spec import Choices, PipelineSpec
 
 OURS = (wire.ASR_TASK, wire.ASR_PROMPT, wire.ASR_PREFIX, wire.ASR_TIMESTAMPS)
 AUTO = ("", "auto")
-YES, NO = ("true", "1", "1.0", "yes", "on"), ("false", "0", "0.0", "no", "off")
 MAX_TEXT_LENGTH = 4096  # characters: more than the 223 tokens that count ever spell
 
 
@@ -79,12 +79,12 @@ class PromptMenu(Menu):
         return ids
 
     def _timestamps(self, asked: Value) -> bool:
-        text = "false" if asked is None else str(asked).casefold()
-        if text not in (*YES, *NO):
+        wanted = read_bool(asked)
+        if wanted is None:
             raise UnfitRequestError(
                 "timestamps", f"{wire.ASR_TIMESTAMPS} is {quote(asked)}; give true or false"
             )
-        return text in YES
+        return wanted
 
 
 def create_menu(spec: PipelineSpec, choices: Choices, symbols: Sequence[str]) -> Menu:

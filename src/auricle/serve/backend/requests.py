@@ -11,7 +11,8 @@ import triton_python_backend_utils as pb_utils
 
 from auricle import wire
 from auricle.serve.backend.outcomes import CancelledRequestError, UnfitRequestError
-from auricle.serve.backend.parameters import Menu, Value
+from auricle.serve.backend.parameters import Menu
+from auricle.serve.backend.values import Value
 from auricle.serve.options import DecodingOptions
 from auricle.serve.planning import Waveform
 from auricle.serve.runner import Array
@@ -127,27 +128,27 @@ def _column(
     request: pb_utils.InferenceRequest, tensor: wire.Tensor, num_rows: int
 ) -> list[int] | None:
     """The numbers of an input, one a row of WAV; None where the request has none."""
-    values = _input(request, tensor.name)
-    if values is None:
-        return None
-    _check_rows(tensor, values.size, num_rows)
-    return [int(value) for value in values.reshape(-1)]
+    values = _values(request, tensor, num_rows)
+    return None if values is None else [int(value) for value in values]
 
 
 def _texts(
     request: pb_utils.InferenceRequest, tensor: wire.Tensor, num_rows: int
 ) -> list[str] | None:
     """The texts of an input, one a row of WAV; None where the request has none."""
+    values = _values(request, tensor, num_rows)
+    return None if values is None else [bytes(each).decode("utf-8", "replace") for each in values]
+
+
+def _values(request: pb_utils.InferenceRequest, tensor: wire.Tensor, num_rows: int) -> Array | None:
     values = _input(request, tensor.name)
     if values is None:
         return None
-    _check_rows(tensor, values.size, num_rows)
-    return [bytes(value).decode("utf-8", "replace") for value in values.reshape(-1)]
-
-
-def _check_rows(tensor: wire.Tensor, size: int, num_rows: int) -> None:
-    if size != num_rows:
-        raise UnfitRequestError("lengths", f"WAV has {num_rows} rows, but {tensor.name} has {size}")
+    if values.size != num_rows:
+        raise UnfitRequestError(
+            "lengths", f"WAV has {num_rows} rows, but {tensor.name} has {values.size}"
+        )
+    return values.reshape(-1)
 
 
 def _options(

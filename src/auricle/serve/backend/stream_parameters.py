@@ -7,14 +7,11 @@ from dataclasses import dataclass
 
 from auricle import wire
 from auricle.serve.backend.outcomes import UnfitRequestError
-from auricle.serve.backend.parameters import Value, check_names, check_sample_rate
+from auricle.serve.backend.parameters import check_names, check_sample_rate
+from auricle.serve.backend.values import Value, read_bool
 from auricle.serve.decode.endpoint import NEVER, Rules
 
 KNOWN = (wire.SAMPLE_RATE, wire.ASR_ENDPOINT, wire.ASR_FINALIZE)
-YES, NO = (
-    frozenset(("true", "1", "1.0", "yes", "on")),
-    frozenset(("false", "0", "0.0", "no", "off")),
-)
 RULES = tuple(field.name for field in dataclasses.fields(Rules))
 
 
@@ -40,7 +37,7 @@ class StreamMenu:
         """parameters: all of the request's; those that do not begin with asr_ are others'."""
         check_names(parameters, KNOWN)
         check_sample_rate(parameters.get(wire.SAMPLE_RATE), self.sample_rate)
-        finalizes = _read_bool(parameters.get(wire.ASR_FINALIZE))
+        finalizes = read_bool(parameters.get(wire.ASR_FINALIZE))
         if finalizes is None:
             asked = parameters[wire.ASR_FINALIZE]
             raise UnfitRequestError(
@@ -51,7 +48,7 @@ class StreamMenu:
     def _read_rules(self, asked: Value) -> Rules | None:
         if asked is None:
             return None
-        wanted = _read_bool(asked)
+        wanted = read_bool(asked)
         if wanted is not None:
             return self.rules if wanted else NEVER
         seconds = _read_seconds(asked)
@@ -62,12 +59,6 @@ class StreamMenu:
                 f"seconds above 0 for some of {', '.join(RULES)}",
             )
         return dataclasses.replace(self.rules, **seconds)
-
-
-def _read_bool(asked: Value) -> bool | None:
-    """False where nothing is asked, None where it is neither."""
-    text = "false" if asked is None else str(asked).casefold()
-    return True if text in YES else False if text in NO else None
 
 
 def _read_seconds(asked: Value) -> dict[str, float] | None:

@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from auricle import wire
 from auricle.serve.backend.outcomes import UnfitRequestError
+from auricle.serve.backend.values import Value, read_bool
 from auricle.serve.options import speech_options
 from auricle.serve.quoting import quote
 from auricle.serve.vad import SpeechOptions
 from auricle.spec import Choices, PipelineSpec
 
-Value = str | int | float | bool | None
-YES, NO = ("true", "1", "1.0", "yes", "on"), ("false", "0", "0.0", "no", "off")
 # The field of SpeechOptions behind each, and its bounds.
 NUMBERS = {
     wire.ASR_VAD_THRESHOLD: ("threshold", 0, 1),
@@ -37,7 +36,7 @@ class SpeechMenu:
 
     def read(self, parameters: Mapping[str, Value]) -> SpeechOptions | None:
         """None where audio is heard whole; parameters: all of the request's."""
-        wanted = self._read_bool(parameters.get(wire.ASR_VAD))
+        wanted = self._is_wanted(parameters.get(wire.ASR_VAD))
         changes = {
             field: _number(name, parameters[name], least, most)
             for name, (field, least, most) in NUMBERS.items()
@@ -45,23 +44,21 @@ class SpeechMenu:
         }
         return replace(self.defaults, **changes) if wanted else None
 
-    def _read_bool(self, asked: Value) -> bool:
-        text = str(asked).casefold()
-        if asked is None:
-            return self.always
-        if text not in YES + NO:
+    def _is_wanted(self, asked: Value) -> bool:
+        wanted = read_bool(asked, default=self.always)
+        if wanted is None:
             raise UnfitRequestError("vad", f"{wire.ASR_VAD} is {quote(asked)}; give true or false")
-        if text in NO and self.always:
+        if self.always and not wanted:
             raise UnfitRequestError(
                 "vad", f"{wire.ASR_VAD} is {quote(asked)}, but this model does nothing else"
             )
-        if text in YES and not self.has_vad:
+        if wanted and not self.has_vad:
             raise UnfitRequestError(
                 "vad",
                 f"{wire.ASR_VAD} is {quote(asked)}, but this model was built without a detector of "
                 "speech; build it with --vad auto",
             )
-        return text in YES
+        return wanted
 
 
 def _number(name: str, asked: Value, least: float, most: float) -> float:

@@ -5,12 +5,13 @@ One call of the network scores a window of frames of every utterance, whose walk
 its first token; a token may stay in its frame, or jump some frames as TDT's durations say.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auricle.serve.decode.emissions import Emissions, collect
 from auricle.serve.decode.hypothesis import Hypothesis
 
 Floats = NDArray[np.float32]
@@ -64,16 +65,6 @@ class Position:
         self.frames[rows], self.num_symbols[rows] = new.frames, new.num_symbols
 
 
-@dataclass(frozen=True)
-class _Emissions:
-    """Tokens of one step: at most one a row, its frame, and its log-probability there; all [E]."""
-
-    rows: Ints
-    frames: Ints
-    tokens: Ints
-    log_probs: Floats
-
-
 def start(num_rows: int, options: Options) -> Position:
     """Before the first frame."""
     zeros = np.zeros(num_rows, np.int64)
@@ -114,7 +105,7 @@ def _search(
     position: Position,
 ) -> list[Hypothesis]:
     """Leaves in position what stands behind the last frame."""
-    emissions: list[_Emissions] = []
+    emissions: list[Emissions] = []
     while (active := np.flatnonzero(position.frames < lens)).size:
         here = position.take(active)
         windows = here.frames[:, None] + np.arange(options.lookahead)  # [A, W]
@@ -126,12 +117,12 @@ def _search(
         at = steps[rows]
         tokens = best[rows, at]
         emissions.append(
-            _Emissions(
+            Emissions(
                 active[rows], here.frames[rows] + at, tokens, scores.log_probs[rows, at, tokens]
             )
         )
         position.put(active, _move(here, scores, steps, (rows, tokens)))
-    return _collect(emissions, len(lens))
+    return collect(emissions, len(lens))
 
 
 def _walk(
@@ -171,23 +162,3 @@ def _move(here: Position, scores: Scores, steps: Ints, emitted: tuple[Ints, Ints
     moved.frames[rows] += jumped
     moved.num_symbols[rows] = np.where(jumped > 0, 0, num_symbols)
     return moved
-
-
-def _collect(emissions: Sequence[_Emissions], num_rows: int) -> list[Hypothesis]:
-    """The hypothesis of each row; emissions are in the order of time."""
-    found = [Hypothesis() for _ in range(num_rows)]
-    for step in emissions:
-        for row, frame, token, log_prob in zip(
-            step.rows.tolist(),
-            step.frames.tolist(),
-            step.tokens.tolist(),
-            step.log_probs.tolist(),
-            strict=True,
-        ):
-            hypothesis = found[row]
-            assert hypothesis.frames is not None, "a list from the start"
-            assert hypothesis.log_probs is not None, "likewise"
-            hypothesis.ids.append(token)
-            hypothesis.frames.append(frame)
-            hypothesis.log_probs.append(log_prob)
-    return found

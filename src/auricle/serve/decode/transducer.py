@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from auricle.serve.decode.emissions import Emissions, collect
 from auricle.serve.decode.hypothesis import Hypothesis
 
 Floats = NDArray[np.float32]
@@ -31,16 +32,6 @@ class Options:
     blank_id: int = 0
     unk_id: int | None = None
     lookahead: int = 4
-
-
-@dataclass(frozen=True)
-class _Emissions:
-    """Tokens of one step: at most one a row, its frame, and its log-probability there; all [E]."""
-
-    rows: Ints
-    frames: Ints
-    tokens: Ints
-    log_probs: Floats
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ def _search(
     decoder_out = networks.decoder(contexts)  # [N, J]
     next_frame = np.zeros(len(lens), dtype=np.int64)
     window = np.arange(options.lookahead)
-    emissions: list[_Emissions] = []
+    emissions: list[Emissions] = []
     while (active := np.flatnonzero(next_frame < lens)).size:
         frames = next_frame[active, None] + window  # [A, W]
         logits = _score(encoder_out, decoder_out, active, frames, networks.joiner)  # [A, W, V]
@@ -99,10 +90,10 @@ def _search(
         rows, tokens = active[found], best[found, first]
         next_frame[rows] = frames[found, first] + 1
         log_probs = _max_log_prob(logits[found, first])
-        emissions.append(_Emissions(rows, frames[found, first], tokens, log_probs))
+        emissions.append(Emissions(rows, frames[found, first], tokens, log_probs))
         contexts[rows] = np.concatenate([contexts[rows, 1:], tokens[:, None]], axis=1)
         decoder_out[rows] = networks.decoder(contexts[rows])
-    return _collect(emissions, len(lens))
+    return collect(emissions, len(lens))
 
 
 def initial_contexts(num_rows: int, options: Options) -> Ints:
@@ -132,27 +123,6 @@ def _max_log_prob(logits: Floats) -> Floats:
     below_best = logits - logits.max(axis=1, keepdims=True)
     log_probs: Floats = -np.log(np.exp(below_best).sum(axis=1))
     return log_probs
-
-
-def _collect(emissions: Sequence[_Emissions], num_rows: int) -> list[Hypothesis]:
-    """The hypothesis of each row; emissions are in the order of time."""
-    if not emissions:
-        return [Hypothesis() for _ in range(num_rows)]
-    rows = np.concatenate([each.rows for each in emissions])
-    order = np.argsort(rows, kind="stable")
-    bounds = np.searchsorted(rows[order], np.arange(1, num_rows))
-    columns = (
-        np.split(np.concatenate(column)[order], bounds)
-        for column in (
-            [each.tokens for each in emissions],
-            [each.frames for each in emissions],
-            [each.log_probs for each in emissions],
-        )
-    )
-    return [
-        Hypothesis(tokens.tolist(), frames.tolist(), log_probs.tolist())
-        for tokens, frames, log_probs in zip(*columns, strict=True)
-    ]
 
 
 class ContextCache:

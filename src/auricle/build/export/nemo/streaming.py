@@ -40,7 +40,7 @@ def new_frames_only(graph: Graph, *, is_ctc: bool) -> Graph:
     front, back = Nodes("in/"), Nodes("out/")
     frames = front.add("Concat", "pre_encode_cache", "x", axis=1)  # [N, window, F]
     front.name(front.add("Transpose", frames, perm=FRAMES_FIRST), PREFIX + audio.name)
-    batch = front.add("Slice", front.add("Shape", "x"), front.ints([0]), front.ints([1]))
+    batch = front.count_rows("x")
     lens = front.add("Expand", front.ints([window]), batch)
     front.name(front.add("Cast", lens, to=length.dtype), PREFIX + length.name)
     ends = front.ints([chunk]), front.ints([window]), front.ints([1])

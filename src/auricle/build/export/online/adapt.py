@@ -84,7 +84,7 @@ def _add_front(nodes: Nodes, published: Published, count: str, kept: str) -> str
     stacks = add_stacks(nodes, published, "CHUNK", is_first)
     seen = nodes.add("Concat", kept, stacks, axis=1)  # [N, 20, F]
     cast_to(nodes, nodes.add("Add", seen, add_positions(nodes, count, speech.size)), speech)
-    batch = nodes.add("Slice", nodes.add("Shape", "CHUNK"), nodes.ints([0]), nodes.ints([1]))
+    batch = nodes.count_rows("CHUNK")
     cast_to(nodes, nodes.add("Expand", nodes.ints([WINDOW]), batch), lens)
     nodes.name(nodes.add("Expand", nodes.ints([WINDOW]), batch), "front/lens")
     return stacks
@@ -117,7 +117,7 @@ def _add_tokens(
     is_token = nodes.add("LessOrEqual", nodes.add("Squeeze", integrated.slots, nodes.ints([2])),
                          integrated.num_tokens)  # fmt: skip
     best, ids = (nodes.add("Squeeze", each, nodes.ints([2])) for each in (best, ids))
-    width = nodes.add("Slice", nodes.add("Shape", ids), nodes.ints([1]), nodes.ints([2]))
+    width = nodes.slice(nodes.add("Shape", ids), 1, 2, axis=0)
     missing = nodes.add("Sub", nodes.ints([MAX_TOKENS]), width)
     pads = nodes.add("Concat", nodes.ints([0, 0, 0]), missing, axis=0)
     named = (
@@ -147,6 +147,7 @@ def _add_caches(
     producers = producers_of(decoder)
     num_tokens = nodes.add("Cast", integrated.num_tokens, to=TensorProto.INT64)
     start = nodes.add("Unsqueeze", num_tokens, nodes.ints([2]))  # [N, 1, 1]
+    batch = nodes.count_rows("STATE")
     going = []
     for port, output in published.caches:
         joined = find_maker(producers, CORE + DECODER + output.name, ("Slice", "Identity"))
@@ -157,7 +158,6 @@ def _add_caches(
             )
         size, length = (dim for dim in port.shape[1:] if isinstance(dim, int))
         columns = nodes.add("Add", start, nodes.ints([[list(range(length))]]))
-        batch = nodes.add("Slice", nodes.add("Shape", "STATE"), nodes.ints([0]), nodes.ints([1]))
         shape = nodes.add("Concat", batch, nodes.ints([size, length]), axis=0)
         index = nodes.add("Expand", columns, shape)
         going.append(nodes.add("GatherElements", joined.output[0], index, axis=2))

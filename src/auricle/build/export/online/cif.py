@@ -33,8 +33,8 @@ def add_cif(nodes: Nodes, enc: str, alphas: str, weight: str, total: str) -> Int
     """enc: [N, 20, D].  alphas: [N, 20].  weight, total: of the token that is open."""
     frames, weights = (_middle(nodes, tensor) for tensor in (enc, alphas))
     ends = nodes.add("Add", nodes.add("CumSum", weights, nodes.ints(1)), weight)
-    last = _slice(nodes, ends, NEW - 1, NEW)
-    starts = nodes.add("Concat", weight, _slice(nodes, ends, 0, NEW - 1), axis=1)
+    last = nodes.slice(ends, NEW - 1, NEW, axis=1)
+    starts = nodes.add("Concat", weight, nodes.slice(ends, 0, NEW - 1, axis=1), axis=1)
     num_tokens = nodes.add("Floor", last)
     slots = _add_slots(nodes, num_tokens)
     following = nodes.add("Add", slots, nodes.floats(1))
@@ -66,11 +66,7 @@ def _add_slots(nodes: Nodes, num_tokens: str) -> str:
 
 
 def _middle(nodes: Nodes, tensor: str) -> str:
-    return _slice(nodes, tensor, AROUND, AROUND + NEW)
-
-
-def _slice(nodes: Nodes, tensor: str, start: int, end: int) -> str:
-    return nodes.add("Slice", tensor, nodes.ints([start]), nodes.ints([end]), nodes.ints([1]))
+    return nodes.slice(tensor, AROUND, AROUND + NEW, axis=1)
 
 
 def _as_float(nodes: Nodes, condition: str) -> str:

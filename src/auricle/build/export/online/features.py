@@ -18,7 +18,7 @@ def add_stacks(nodes: Nodes, published: Published, chunk: str, is_first: str) ->
     lfr, fbank = published.lfr, published.frontend.fbank
     frames = add_window_fbank(nodes, fbank, chunk, published.num_frames)
     before, first, rest = (
-        nodes.add("Slice", frames, nodes.ints([start]), nodes.ints([end]), nodes.ints([1]))
+        nodes.slice(frames, start, end, axis=1)
         for start, end in (
             (0, lfr.left),
             (lfr.left, lfr.left + 1),

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from onnx import helper
 
 from auricle.build.export.graph import Graph, Port
 from auricle.build.export.online.features import timescales
 from auricle.build.export.online.published import AROUND, KEPT, NEW, WINDOW, Published
 from auricle.build.export.reference import Features
-from auricle.build.export.session import Array, Session
+from auricle.build.export.session import Array, Session, of_type
 
 
 @dataclass(frozen=True)
@@ -95,8 +94,7 @@ def _positions(num_frames: int, size: int) -> Features:
 
 def _feed(graph: Graph, values: list[Array]) -> dict[str, Array]:
     return {
-        port.name: value.astype(helper.tensor_dtype_to_np_dtype(port.dtype))
-        for port, value in zip(graph.inputs, values, strict=True)
+        port.name: of_type(port, value) for port, value in zip(graph.inputs, values, strict=True)
     }
 
 

@@ -99,7 +99,7 @@ def _take_optimum(decoder: Optimum, step: onnx.ModelProto) -> Parts:
     count_rows(first.graph, CORE + decoder.tokens.name, CORE + decoder.hidden.name)
     parts = Parts()
     cast_to(parts.front, "ENCODER_OUT", decoder.hidden)
-    rows = _add_num_rows(parts.front)
+    rows = parts.front.count_rows("ENCODER_OUT")
     shape = parts.front.add("Concat", rows, parts.front.ints([1]), axis=0)
     cast_to(parts.front, parts.front.add("Expand", parts.front.ints([[0]]), shape), decoder.tokens)
     parts.nodes += first.graph.node
@@ -120,15 +120,9 @@ def _take_sherpa(decoder: Sherpa) -> Parts:
     by_layer = front.add("Reshape", "ENCODER_OUT", front.ints([0, 0, 2 * num_layers, size]))
     layers_first = front.add("Transpose", by_layer, perm=[2, 0, 1, 3])
     for start, port in ((0, keys), (num_layers, values)):
-        bounds = map(front.ints, ([start], [start + num_layers], [0]))
-        stack = front.add("Slice", layers_first, *bounds)
+        stack = front.slice(layers_first, start, start + num_layers, axis=0)
         front.name(front.add("Cast", stack, to=port.dtype), STEP + port.name)
     return parts
-
-
-def _add_num_rows(nodes: Nodes) -> str:
-    """Int64 [1]."""
-    return nodes.add("Gather", nodes.add("Shape", "ENCODER_OUT"), nodes.ints([0]))
 
 
 def _assemble_cross(  # one a part
@@ -153,7 +147,7 @@ def _assemble_cross(  # one a part
     for number, result in enumerate(hoisted.results):
         back.name(STEP + result, f"CROSS_{number}")
         outputs.append(helper.make_tensor_value_info(f"CROSS_{number}", dtype, None))
-    rows = _add_num_rows(back)
+    rows = back.count_rows("ENCODER_OUT")
     for number, past in enumerate(pasts):
         shape = back.add("Concat", rows, back.ints(past.sizes), axis=0)
         nothing = back.add("ConstantOfShape", shape)

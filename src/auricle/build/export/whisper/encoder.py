@@ -3,7 +3,7 @@
 import onnx
 from onnx import TensorProto
 
-from auricle.build.export.adapt import CORE, assemble, cast_to
+from auricle.build.export.adapt import CORE, WAVEFORMS, assemble, cast_to
 from auricle.build.export.graph import Graph, Port
 from auricle.build.export.heads import last_dim, value_info
 from auricle.build.export.reference import Waveform
@@ -40,10 +40,7 @@ def adapt_encoder(graph: Graph, mel: WhisperMel) -> onnx.ModelProto:
     return assemble(
         core,
         (front, back),
-        [
-            value_info("WAV", TensorProto.FLOAT, "N", "L"),
-            value_info("WAV_LENS", TensorProto.INT32, "N"),
-        ],
+        list(WAVEFORMS),
         [
             value_info("ENCODER_OUT", TensorProto.FLOAT, "N", "T", _width(graph)),
             value_info("OUT_LENS", TensorProto.INT32, "N"),
