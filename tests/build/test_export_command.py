@@ -97,5 +97,5 @@ def test_weights_alone_are_said_to_need_an_export(zipformer: Path, tmp_path: Pat
 
 def test_only_families_are_named_in_the_help() -> None:
     said = build("--help").output
-    assert "icefall-ctc, icefall-transducer, paraformer," in said
+    assert "icefall-ctc, icefall-transducer, nemo-ctc," in said
     assert "-facts" not in said

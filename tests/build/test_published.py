@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from auricle import spec
 from auricle.build import families
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.families import Options
-from tests.build import tiny
+from tests.build import tiny, tiny_nemo, tiny_wav2vec2, tiny_whisper
 from tests.build.hub_server import Hub, environment, serve
 
 ROOT = Path(__file__).parents[2]
@@ -19,6 +20,8 @@ FUNASR = {
     "README.md": False, ".gitattributes": False, "example/zh.mp3": False, "fig/res.png": False,
 }  # fmt: skip
 BPE = "chn_jpn_yue_eng_ko_spectok.bpe.model"
+WHISPER = ("encoder_model", "decoder_model", "decoder_model_merged", "decoder_with_past_model")
+MARKS = ("_bnb4", "_fp16", "_int8", "_q4", "_q4f16", "_quantized", "_uint8")
 # Whether a file is wanted, of the files that the repositories have.
 GRAPHS = {
     "icefall-transducer": {
@@ -31,6 +34,11 @@ GRAPHS = {
         "model.onnx": True, "model.int8.onnx": False, "tokens.txt": True, "bpe.model": False,
         "test_wavs/0.wav": False, "README.md": False,
     },
+    "nemo-ctc": {"model.onnx": True, "tokens.txt": True, "test_wavs/0.wav": False},
+    "nemo-transducer": {
+        "encoder.onnx": True, "decoder.onnx": True, "joiner.onnx": True, "tokens.txt": True,
+        "test_wavs/0.wav": False,
+    },
     "sense-voice": {
         "encoder/1/model.onnx": True, "encoder/config.pbtxt": False,
         "feature_extractor/1/model.py": False, "feature_extractor/am.mvn": True,
@@ -38,10 +46,50 @@ GRAPHS = {
         "scoring/1/model.py": False, f"scoring/{BPE}": True, "scoring/config.pbtxt": False,
         "sensevoice/config.pbtxt": False, "export_onnx.py": False,
     },
+    "wav2vec2-ctc": {
+        "onnx/model.onnx": True, "onnx/model_fp16.onnx": False, "onnx/model_quantized.onnx": False,
+        "preprocessor_config.json": True, "tokenizer_config.json": True, "vocab.json": True,
+        "config.json": False, "special_tokens_map.json": False, "tokenizer.json": False,
+        "README.md": False,
+    },
+    "whisper": {
+        "onnx/encoder_model.onnx": True, "onnx/decoder_model_merged.onnx": True,
+        **{f"onnx/{stem}{mark}.onnx": False for mark in MARKS for stem in WHISPER},
+        "onnx/decoder_model.onnx": False, "onnx/decoder_with_past_model.onnx": False,
+        "tokenizer.json": True, "config.json": True, "generation_config.json": True,
+        "merges.txt": False, "preprocessor_config.json": False, "quant_config.json": False,
+        "quantize_config.json": False, "tokenizer_config.json": False, "vocab.json": False,
+    },
 }  # fmt: skip
-WEIGHTS = {
+EXPORTED_BY_FUNASR = {
     "paraformer": {**FUNASR, "tokens.json": True, "seg_dict": True},
     "sense-voice": {**FUNASR, BPE: True},
+}
+WEIGHTS = {
+    **EXPORTED_BY_FUNASR,
+    "whisper": {
+        "model.safetensors": True, "pytorch_model.bin": False, "flax_model.msgpack": False,
+        "tf_model.h5": False, "config.json": True, "generation_config.json": True,
+        "preprocessor_config.json": True, "tokenizer.json": True, "tokenizer_config.json": True,
+        "vocab.json": True, "merges.txt": True, "added_tokens.json": True,
+        "special_tokens_map.json": True, "normalizer.json": True, "README.md": False,
+    },
+}  # fmt: skip
+
+
+def write_nemo_ctc(folder: Path) -> Path:
+    tiny_nemo.write_ctc(folder)
+    return tiny_nemo.write_tokens(folder, "tokens.txt")
+
+
+# A checkpoint of few channels in the place of each.
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "icefall-ctc": tiny.write_ctc,
+    "icefall-transducer": tiny.write_transducer,
+    "nemo-ctc": write_nemo_ctc,
+    "nemo-transducer": tiny_nemo.write_sherpa_transducer,
+    "wav2vec2-ctc": lambda folder: tiny_wav2vec2.write(folder, tiny_wav2vec2.Kind("group")),
+    "whisper": tiny_whisper.write_merged,
 }
 
 
@@ -52,7 +100,7 @@ def wanted(layout: dict[str, bool]) -> list[str]:
 @pytest.mark.parametrize("name", [name.replace("_", "-") for name in families.names()])
 def test_the_layout_of_every_repository_is_here(name: str) -> None:
     family = families.load(name)
-    assert (family.source is not None) == (name in GRAPHS)
+    assert isinstance(family.source, HuggingFace) == (name in GRAPHS)
     assert (family.exporter.source is not None) == (name in WEIGHTS)
 
 
@@ -104,8 +152,7 @@ def test_a_script_fetches_and_builds(name: str, tmp_path: Path) -> None:
     if name == "sense-voice":
         files = read(ROOT / "assets" / "sense-voice", GRAPHS[name])
     else:
-        write = tiny.write_ctc if name == "icefall-ctc" else tiny.write_transducer
-        folder = write(tmp_path / "published")
+        folder = WRITERS[name](tmp_path / "published")
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
     with serve(Hub(files, repo_id=source.repo_id)) as hub:
         answer = build(hub, tmp_path, f"build_{name.replace('-', '_')}.sh")
@@ -113,7 +160,7 @@ def test_a_script_fetches_and_builds(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.onnx
-@pytest.mark.parametrize("name", WEIGHTS)
+@pytest.mark.parametrize("name", EXPORTED_BY_FUNASR)
 def test_a_script_fetches_and_exports_and_builds(
     name: str, tmp_path: Path, funasr_checkpoints: Path
 ) -> None:
