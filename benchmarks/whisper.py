@@ -1,52 +1,37 @@
-"""Whisper beside transformers on the same CPU: features, and greedy search of a batch.
+"""Whisper's greedy search of a batch beside transformers on the same CPU.
 
-    PYTHONPATH=. python benchmarks/whisper.py features --json docs/raw/whisper-features.json
-    PYTHONPATH=. python benchmarks/whisper.py decoding --json docs/raw/whisper-decoding.json
+    python -m benchmarks.whisper --json docs/raw/whisper-decoding.json
 
 The decoder has whisper-base's size and random weights; both sides write the same tokens, and no
 end is allowed. Every measurement is taken in turn with its rivals', round after round.
 """
 
-import json as json_format
 import logging
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from statistics import median
 from typing import Annotated, Any
 
 import numpy as np
-import onnx
 import torch
 import transformers
 import typer
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
 from auricle.build import families
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.export.reference import load_waveforms
-from auricle.build.export.session import Session
 from auricle.build.families import Options
-from auricle.build.frontend.nodes import Nodes
-from auricle.build.frontend.whisper_mel import (
-    FFT_SIZE,
-    SHIFT,
-    WhisperMel,
-    add_whisper_mel,
-    mel_banks,
-)
 from auricle.build.repository.populate import Deployment, populate
-from auricle.client.bench import machine
 from auricle.serve.backend.local import load_pipeline
 from auricle.serve.decode.autoregressive import Caches, Floats, Ints, Prompt, greedy_search
 from auricle.serve.pipeline import Pipeline
 from auricle.spec import Choices
+from benchmarks.in_turn import time_in_turn, write
 from tests.build import tiny_whisper
 
-SAMPLE_RATE, WINDOW = 16000, 480_000
+SAMPLE_RATE = 16000
 BASE = tiny_whisper.Tiny(
     seconds=30, positions=448, size=512, layers=6, heads=8, ffn=4, num_tokens=51_865,
     writes_times=False,
@@ -54,94 +39,6 @@ BASE = tiny_whisper.Tiny(
 PROMPT_TOKENS = 4
 
 Waveform = NDArray[np.float32]
-app = typer.Typer(add_completion=False)
-
-
-@dataclass
-class Timing:
-    name: str
-    seconds: list[float] = field(default_factory=list)
-
-    @property
-    def ms(self) -> float:
-        return 1000 * median(self.seconds)
-
-
-def time_in_turn(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, Timing]:
-    """One round that does not count, then `rounds` of them all in turn."""
-    timings = {name: Timing(name) for name in runs}
-    for number in range(rounds + 1):
-        for name, run in runs.items():
-            started = time.perf_counter()
-            run()
-            if number:
-                timings[name].seconds.append(time.perf_counter() - started)
-    return timings
-
-
-def make_features(num_mel_bins: int) -> Session:
-    nodes = Nodes("mel/")
-    lens = nodes.add("Cast", "WAV_LENS", to=TensorProto.INT64)
-    nodes.name(add_whisper_mel(nodes, WhisperMel(num_mel_bins, 3000), "WAV", lens), "features")
-    value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes.nodes, "mel",
-        [value("WAV", TensorProto.FLOAT, ["N", "L"]), value("WAV_LENS", TensorProto.INT32, ["N"])],
-        [value("features", TensorProto.FLOAT, ["N", num_mel_bins, 3000])], nodes.constants,
-    )  # fmt: skip
-    opsets = [helper.make_opsetid("", 17)]
-    return Session(helper.make_model(graph, opset_imports=opsets, ir_version=8))
-
-
-def by_numpy(waveform: Waveform, banks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Spectra by an FFT, in the float32 that whoever wants speed would take."""
-    padded = np.pad(waveform, (0, WINDOW - len(waveform)))
-    padded = np.pad(padded, FFT_SIZE // 2, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SIZE)[::SHIFT][:3000]
-    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SIZE) / FFT_SIZE)).astype(np.float32)
-    spectrum = np.fft.rfft(frames * hann)
-    power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    log_mel = np.log10(np.maximum(power @ banks, 1e-10))
-    return (np.maximum(log_mel, log_mel.max() - 8).T + 4) / 4
-
-
-@app.command()
-def features(
-    seconds: Annotated[str, typer.Option(help="Lengths of audio.")] = "2,5,10,30",
-    rounds: Annotated[int, typer.Option(help="Of every rival, in turn.")] = 21,
-    json: Annotated[Path | None, typer.Option(help="Keep every round in this file.")] = None,
-) -> None:
-    """One utterance's features on one core."""
-    torch.set_num_threads(1)
-    (speech,) = load_waveforms(None, SAMPLE_RATE)
-    record = []
-    typer.echo("| mels | audio | graph | numpy FFT | transformers, torch | transformers, numpy |")
-    typer.echo("| ---: | ---: | ---: | ---: | ---: | ---: |")
-    for bins in (80, 128):
-        session, banks = make_features(bins), mel_banks(bins).astype(np.float32)
-        extractor = transformers.WhisperFeatureExtractor(bins)
-        for length in seconds.split(","):
-            waveform = np.tile(speech, 5)[: int(float(length) * SAMPLE_RATE)]
-            inputs = {"WAV": waveform[None], "WAV_LENS": np.array([len(waveform)], np.int32)}
-            window = np.pad(waveform, (0, WINDOW - len(waveform)))[None]
-            found = time_in_turn(
-                {
-                    "graph": lambda s=session, i=inputs: s.run(i),
-                    "numpy": lambda w=waveform, b=banks: by_numpy(w, b),
-                    "torch": lambda e=extractor, w=waveform: e(w, sampling_rate=SAMPLE_RATE),
-                    "python": lambda e=extractor, w=window: e._np_extract_fbank_features(w, "cpu"),
-                },
-                rounds,
-            )
-            ours = found["graph"].ms
-            others = " | ".join(
-                f"{found[name].ms:.1f} ms ({found[name].ms / ours:.2f}x)"
-                for name in ("numpy", "torch", "python")
-            )
-            typer.echo(f"| {bins} | {length} s | {ours:.1f} ms | {others} |")
-            record += [{"mels": bins, "audio_s": float(length), **asdict(each)}
-                       for each in found.values()]  # fmt: skip
-    _write(json, record)
 
 
 @dataclass
@@ -206,8 +103,7 @@ def make_pipeline(folder: Path, threads: int) -> Pipeline:
     return load_pipeline(folder / "repository" / "base" / "1", Choices(threads=threads))
 
 
-@app.command()
-def decoding(
+def main(
     batch: Annotated[int, typer.Option(help="Utterances of 10 s.")] = 8,
     tokens: Annotated[int, typer.Option(help="That each utterance is written.")] = 100,
     threads: Annotated[int, typer.Option(help="Of both.")] = 1,
@@ -249,16 +145,8 @@ def decoding(
                f"({late / early:.2f}x)")  # fmt: skip
     record = {"batch": batch, "tokens": tokens, "threads": threads, "steps": steps,
               "timings": [asdict(each) for each in found.values()]}  # fmt: skip
-    _write(json, record)
-
-
-def _write(path: Path | None, record: object) -> None:
-    if path:
-        whole = {"machine": asdict(machine.describe()), "versions": {"torch": torch.__version__,
-                 "transformers": transformers.__version__, "onnx": onnx.__version__},
-                 "record": record}  # fmt: skip
-        path.write_text(json_format.dumps(whole) + "\n", encoding="utf-8")
+    write(json, record, ("torch", "transformers", "onnx"))
 
 
 if __name__ == "__main__":
-    app()
+    typer.run(main)

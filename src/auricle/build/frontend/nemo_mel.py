@@ -1,27 +1,27 @@
 """NeMo's log-mel features as ONNX nodes: waveforms of any lengths in, normalised features out.
 
-Pre-emphasis runs over the whole signal, so it stands before the frames; window and DFT are one
-matrix behind them, as in kaldi_fbank.py and for its reasons. The numbers are those of NeMo's
-FilterbankFeatures, nemo/collections/asr/parts/preprocessing/features.py.
+Pre-emphasis runs over the whole signal, so it stands before the frames. The numbers are those of
+NeMo's FilterbankFeatures, nemo/collections/asr/parts/preprocessing/features.py.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from auricle.build.frontend.kaldi_fbank import add_frames
 from auricle.build.frontend.nodes import Nodes
 from auricle.build.frontend.padding import Padding, add_padding, add_valid_mask
+from auricle.build.frontend.slaney import slaney_banks
+from auricle.build.frontend.spectrum import Framing, add_mel_energies
 
 Edges = Literal["zeros", "reflect"]
-Matrix = npt.NDArray[np.float64]
 
 FRAME_LENGTH, FRAME_SHIFT, FFT_SIZE = 400, 160, 512  # 25 ms every 10 ms at 16 kHz
 PREEMPHASIS = 0.97
 LOG_GUARD = 2.0**-24  # added to the energies before the log
 STD_GUARD = 1e-5  # added to the standard deviation
+# torch.hann_window(400, periodic=False), which numpy calls hanning
+FRAMING = Framing(np.hanning(FRAME_LENGTH), FRAME_SHIFT, FFT_SIZE)
 BLOCK = 64  # frames that are summed at once: a fixed number, so that a row's sum knows no width
 
 
@@ -98,7 +98,8 @@ def add_window_nemo_mel(nodes: Nodes, options: NemoMel, window: str, num_frames:
     window: float32 [N, options.num_samples(num_frames)], the first of which is only looked back on.
     """
     signal = _add_differences(nodes, window, nodes.add("Slice", window, *_columns(nodes, 1, None)))
-    missing = (num_frames + 3) * FRAME_SHIFT - options.num_samples(num_frames) + 1
+    width = (num_frames + FRAMING.num_blocks) * FRAME_SHIFT
+    missing = width - options.num_samples(num_frames) + 1
     return _add_log_mel(nodes, options, nodes.add("Pad", signal, nodes.ints([0, 0, 0, missing])))
 
 
@@ -125,7 +126,7 @@ def _add_margins(nodes: Nodes, signal: str, longest: str) -> str:
     """Half a frame of zeros in front, and as many behind as make whole blocks of a shift."""
     left = FRAME_LENGTH // 2
     width = nodes.add("Gather", nodes.add("Shape", signal), nodes.ints([1]))
-    blocks = nodes.add("Add", longest, nodes.ints(3))  # a frame spans 2.5
+    blocks = nodes.add("Add", longest, nodes.ints(FRAMING.num_blocks))
     right = nodes.add("Mul", blocks, nodes.ints(FRAME_SHIFT))
     right = nodes.add("Sub", nodes.add("Sub", right, nodes.ints(left)), width)
     return nodes.add("Pad", signal, nodes.add("Concat", nodes.ints([0, left, 0]), right, axis=0))
@@ -149,11 +150,10 @@ def _add_mirrored_edges(nodes: Nodes, padded: str, lens: str) -> str:
 
 
 def _add_log_mel(nodes: Nodes, options: NemoMel, signal: str) -> str:
-    """[N, T, num_mel_bins] of a pre-emphasised signal [N, (T + 3) * FRAME_SHIFT]."""
-    frames = add_frames(nodes, signal, FRAME_LENGTH, FRAME_SHIFT)
-    spectrum, banks = _matrices(options.num_mel_bins)
-    parts = nodes.add("MatMul", frames, nodes.floats(spectrum))  # [N, T, re and im]
-    energies = nodes.add("MatMul", nodes.add("Mul", parts, parts), nodes.floats(banks))
+    """[N, T, F] of a pre-emphasised signal [N, (T + FRAMING.num_blocks) * FRAME_SHIFT]."""
+    energies = add_mel_energies(
+        nodes, FRAMING, signal, slaney_banks(options.num_mel_bins, FFT_SIZE)
+    )
     return nodes.add("Log", nodes.add("Add", energies, nodes.floats(LOG_GUARD)))
 
 
@@ -202,44 +202,3 @@ def _add_sum(nodes: Nodes, features: str) -> str:
     totals = nodes.add("MatMul", ones, blocks)  # [N, blocks, 1, F]
     running = nodes.add("CumSum", nodes.add("Squeeze", totals, nodes.ints([2])), nodes.ints(1))
     return nodes.add("Slice", running, nodes.ints([-1]), nodes.ints([1 << 40]), nodes.ints([1]))
-
-
-def _matrices(num_mel_bins: int) -> tuple[Matrix, Matrix]:
-    """Frame to spectrum [FRAME_LENGTH, 2B] (re, then im) and its squares to mel [2B, F].
-
-    Only the B bins that some filter looks at are kept. Where in the 512 the frame lies changes only
-    the phase.
-    """
-    banks = slaney_banks(num_mel_bins)
-    used = np.flatnonzero(banks.any(axis=1))
-    angle = 2 * np.pi / FFT_SIZE * np.outer(np.arange(FRAME_LENGTH), used)
-    dft = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
-    # torch.hann_window(400, periodic=False), which numpy calls hanning
-    return np.hanning(FRAME_LENGTH)[:, None] * dft, np.concatenate([banks[used], banks[used]])
-
-
-def slaney_banks(num_mel_bins: int) -> Matrix:
-    """Triangular filters of equal area up to 8 kHz, [FFT_SIZE / 2 + 1 bins, num_mel_bins].
-
-    librosa.filters.mel(sr=16000, n_fft=512, n_mels=..., htk=False, norm="slaney")
-    """
-    bounds = _hertz(np.linspace(0, _mel(8000.0), num_mel_bins + 2))
-    left, centre, right = bounds[:-2], bounds[1:-1], bounds[2:]
-    bins = np.linspace(0, 8000, FFT_SIZE // 2 + 1)[:, None]
-    rising, falling = (bins - left) / (centre - left), (right - bins) / (right - centre)
-    return np.asarray(np.maximum(0, np.minimum(rising, falling)) * 2 / (right - left))
-
-
-# Slaney's scale: linear up to 1 kHz, logarithmic beyond. librosa.hz_to_mel
-LINEAR_HERTZ, BREAK_HERTZ, BREAK_MEL = 200 / 3, 1000.0, 15.0
-LOG_STEP = np.log(6.4) / 27
-
-
-def _mel(hertz: float) -> float:
-    """Of a frequency beyond the break."""
-    return float(BREAK_MEL + np.log(hertz / BREAK_HERTZ) / LOG_STEP)
-
-
-def _hertz(mel: Matrix) -> Matrix:
-    beyond = BREAK_HERTZ * np.exp(LOG_STEP * (mel - BREAK_MEL))
-    return np.asarray(np.where(mel < BREAK_MEL, mel * LINEAR_HERTZ, beyond))

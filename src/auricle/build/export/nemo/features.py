@@ -14,8 +14,8 @@ from auricle.build.frontend.nemo_mel import (
     PREEMPHASIS,
     STD_GUARD,
     NemoMel,
-    slaney_banks,
 )
+from auricle.build.frontend.slaney import slaney_banks
 
 
 def nemo_features(waveform: npt.NDArray[np.float32], options: NemoMel) -> npt.NDArray[np.float32]:
@@ -39,5 +39,5 @@ def _log_mel(signal: npt.NDArray[np.float64], options: NemoMel) -> npt.NDArray[n
     num_frames = len(signal) // FRAME_SHIFT + (options.edges == "reflect")
     starts = FRAME_SHIFT * np.arange(num_frames)[:, None]
     spectrum = np.fft.rfft(padded[starts + np.arange(FFT_SIZE)] * window, axis=1)
-    energies = np.abs(spectrum) ** 2 @ slaney_banks(options.num_mel_bins)
+    energies = np.abs(spectrum) ** 2 @ slaney_banks(options.num_mel_bins, FFT_SIZE)
     return np.asarray(np.log(energies + LOG_GUARD))

@@ -3,7 +3,8 @@
 import numpy as np
 
 from auricle.build.export.reference import Features, Waveform
-from auricle.build.frontend.whisper_mel import FFT_SIZE, FLOOR, RANGE, SHIFT, WhisperMel, mel_banks
+from auricle.build.frontend.slaney import slaney_banks
+from auricle.build.frontend.whisper_mel import FFT_SIZE, FLOOR, RANGE, SHIFT, WhisperMel
 
 
 def whisper_features(waveform: Waveform, mel: WhisperMel) -> Features:
@@ -15,6 +16,6 @@ def whisper_features(waveform: Waveform, mel: WhisperMel) -> Features:
     frames = np.lib.stride_tricks.sliding_window_view(padded, FFT_SIZE)[::SHIFT][: mel.num_frames]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT_SIZE) / FFT_SIZE)
     power = np.abs(np.fft.rfft(frames * hann)) ** 2
-    log_mel = np.log10(np.maximum(power @ mel_banks(mel.num_mel_bins), FLOOR))
+    log_mel = np.log10(np.maximum(power @ slaney_banks(mel.num_mel_bins, FFT_SIZE), FLOOR))
     clamped = np.maximum(log_mel, log_mel.max() - RANGE)
     return np.asarray((clamped.T + 4) / 4, np.float32)
