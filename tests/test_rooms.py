@@ -62,9 +62,13 @@ ROOMS: dict[str, set[str]] = {
     "serve.detector": {
         "serve.options", "serve.planning", "serve.runner", "serve.tokens", "serve.vad", "spec",
     },
+    "serve.recordings": {
+        "serve.detector", "serve.long_audio", "serve.long_form", "serve.options",
+        "serve.planning", "serve.tokens", "serve.vad", "spec",
+    },
     "serve.pipeline": {
-        "serve.detector", "serve.hotwords", "serve.long_audio", "serve.long_form", "serve.options",
-        "serve.planning", "serve.runner", "serve.searches", "serve.tokens", "spec",
+        "serve.detector", "serve.hotwords", "serve.long_form", "serve.options", "serve.planning",
+        "serve.recordings", "serve.runner", "serve.searches", "serve.tokens", "spec",
     },
     "serve.backend": {
         "serve.byte_pairs", "serve.decode", "serve.detector", "serve.hotwords", "serve.options",

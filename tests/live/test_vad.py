@@ -1,6 +1,7 @@
 """Long audio and the detector of speech on a real tritonserver."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from auricle.build.families import Options
 from auricle.build.families.silero_vad import add_vad
 from auricle.build.repository.populate import Deployment, populate
 from auricle.client.bench import workload
-from auricle.serve.backend.local import load_detector
+from auricle.serve.backend.local import load_detector, load_pipeline
+from auricle.serve.vad import SpeechOptions
 from auricle.server import Server
 from auricle.spec import Choices
+from tests.build import tiny_whisper
 from tests.live.asking import Asker, audio, results
 from tests.live.conftest import StartServer
 from tests.live.models import choose
@@ -27,6 +30,7 @@ pytestmark = pytest.mark.triton
 
 MODELS = {"demo": "onnxruntime", "demo-bls": "bls"}
 LONGEST = 30  # seconds that these models take whole
+CUTS = SpeechOptions(0.5, 0, 300, 250)  # as config.pbtxt says of models built with --vad
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,10 @@ def repository(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         populate(built, name, repository, Deployment(runner))  # type: ignore[arg-type]
         choose(repository / name / "config.pbtxt", max_audio_seconds=str(LONGEST))
     populate(plain, "plain", repository, Deployment())
+    folder = tiny_whisper.write_optimum(tmp_path_factory.mktemp("whisper") / "checkpoint")
+    whisper = families.load("whisper").build(Checkpoint(folder, "tiny"), Options())
+    populate(add_vad(whisper, silero.find_vad("auto"), Options()), "whisper", repository,
+             Deployment())  # fmt: skip
     detector = families.load("silero_vad").build(silero.Installed().find(), Options())
     populate(detector, "silero", repository, Deployment())
     return repository
@@ -149,6 +157,21 @@ def test_what_cannot_be_cut_is_refused_with_what_to_do(
     assert error.status() == "StatusCode.INVALID_ARGUMENT"
     with pytest.raises(InferenceServerException, match=sentence):
         raise error
+
+
+def test_a_whisper_hears_a_recording_in_windows_of_speech(
+    client: kserve.InferenceServerClient, recording: workload.Recording, repository: Path
+) -> None:
+    found = Asker(client, "whisper").transcribe(recording.waveform, asr_vad=True)
+    pipeline = load_pipeline(repository / "whisper" / "1", Choices())
+    options = replace(pipeline.defaults, speech=CUTS)
+    (heard,) = pipeline.transcribe([recording.waveform], [options])
+    assert (found.text, found.language) == (heard.text, heard.language)
+    assert [(each.start, each.end, each.text) for each in found.segments] == [
+        (round(part.start, 3), round(part.end, 3), part.transcript.text)
+        for part in heard.parts or ()
+    ]
+    assert len(found.segments) > 1
 
 
 def test_a_detector_says_where_somebody_speaks(

@@ -2,16 +2,18 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.serve.long_audio import hear_spans, join
+from auricle.serve.long_audio import hear_spans, join, merge
 from auricle.serve.planning import Waveform
 from auricle.serve.tags import Tags
-from auricle.serve.tokens import Token, Transcript, Word
+from auricle.serve.tokens import Part, Token, Transcript, Word
 from auricle.serve.vad import Span
 
 RATE = 100
@@ -99,6 +101,40 @@ def test_times_count_from_the_start() -> None:
     assert [(part.start, part.end, part.transcript.text) for part in whole.parts] == [
         (0.5, 0.9, "one"), (2.0, 2.6, "two"),
     ]  # fmt: skip
+
+
+def test_passages_of_a_piece_are_parts_of_the_whole() -> None:
+    passages = (Part(0.0, 0.2, said("one")), Part(0.2, 0.2, said("")), Part(0.2, 0.4, said("two")))
+    piece = replace(said("one two"), parts=passages)
+    whole = join([(Span(50, 90), piece), (Span(200, 260), said("three"))], RATE)
+    assert whole.text == "one two three"
+    assert whole.parts is not None
+    assert [part.transcript.text for part in whole.parts] == ["one", "two", "three"]
+    times = [time for part in whole.parts for time in (part.start, part.end)]
+    assert times == pytest.approx([0.5, 0.7, 0.7, 0.9, 2.0, 2.6])
+    starts = [part.transcript.words[0].start for part in whole.parts]
+    assert starts == pytest.approx([0.6, 0.6, 2.1])
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), max_size=30), st.integers(1, 200)
+)
+def test_neighbours_are_merged_up_to_a_bound_and_no_speech_is_lost(
+    silences_and_speech: list[tuple[int, int]], max_samples: int
+) -> None:
+    spans, at = [], 0
+    for silence, speech in silences_and_speech:
+        spans.append(Span(at + silence, at + silence + speech))
+        at = spans[-1].end
+    merged = list(merge(spans, max_samples))
+    starts, ends = {span.start for span in spans}, {span.end for span in spans}
+    assert all(each.start in starts and each.end in ends for each in merged)
+    assert all(any(m.start <= s.start and s.end <= m.end for m in merged) for s in spans)
+    assert all(each in spans or each.end - each.start <= max_samples for each in merged)
+    for one, two in pairwise(merged):
+        assert one.end < two.start
+        following = next(span for span in spans if span.start == two.start)
+        assert following.end - one.start > max_samples
 
 
 def test_unknown_times_stay_unknown() -> None:

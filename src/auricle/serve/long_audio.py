@@ -37,24 +37,44 @@ def hear_spans(
             yield from _result(some, future)
 
 
+def merge(spans: Iterable[Span], max_samples: float) -> Iterator[Span]:
+    """Neighbours together with the silence between them, while that is no longer than this.
+
+    For a model that fills all audio up to a window: the fewer, the faster.
+    """
+    waiting: Span | None = None
+    for span in spans:
+        if waiting and span.end - waiting.start <= max_samples:
+            waiting = Span(waiting.start, span.end)
+            continue
+        if waiting:
+            yield waiting
+        waiting = span
+    if waiting:
+        yield waiting
+
+
 def join(heard: Iterable[tuple[Span, Transcript]], sample_rate: int) -> Transcript:
     """One transcript, whose parts are those that say something; times count from the start.
 
+    A span of which the model says itself when each passage was said has a part for each of them.
     Language and tags are those of most of the audio.
     """
     parts: list[Part] = []
+    said: list[Transcript] = []
     told: Counter[tuple[str | None, Tags | None]] = Counter()
     for span, transcript in heard:
         if transcript.text:
-            start, end = span.start / sample_rate, span.end / sample_rate
-            parts.append(Part(start, end, _moved(transcript, start)))
+            moved = _moved(transcript, span.start / sample_rate)
+            said.append(moved)
+            start, end = (at / sample_rate for at in span)
+            parts += moved.parts or (Part(start, end, moved),)
             told[transcript.language, transcript.tags] += span.end - span.start
     text = ""
-    for part in parts:
-        added = part.transcript.text
-        text += (space_between(text, added) if text else "") + added
-    tokens = chain.from_iterable(part.transcript.tokens for part in parts)
-    words = chain.from_iterable(part.transcript.words for part in parts)
+    for each in said:
+        text += (space_between(text, each.text) if text else "") + each.text
+    tokens = chain.from_iterable(each.tokens for each in said)
+    words = chain.from_iterable(each.words for each in said)
     (about, _), *_ = told.most_common(1) or [((None, None), 0)]
     return Transcript(text, list(tokens), list(words), *about, tuple(parts))
 
@@ -67,7 +87,12 @@ def _moved(transcript: Transcript, seconds: float) -> Transcript:
     words = [
         replace(word, start=later(word.start), end=later(word.end)) for word in transcript.words
     ]
-    return replace(transcript, tokens=tokens, words=words)
+    parts = transcript.parts and tuple(
+        Part(part.start + seconds, part.end + seconds, _moved(part.transcript, seconds))
+        for part in transcript.parts
+        if part.transcript.text
+    )
+    return replace(transcript, tokens=tokens, words=words, parts=parts)
 
 
 def _steps(spans: Iterable[Span], max_samples: float) -> Iterator[list[Span]]:

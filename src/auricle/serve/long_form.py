@@ -82,6 +82,11 @@ class LongForm:
             going = [each for each in going if each.has_more()]
         return [self._tell(each) for each in everyone]
 
+    def settle(self, options: DecodingOptions, heard: Sequence[Transcript]) -> DecodingOptions:
+        """Options for the rest of a recording: its first window told the language of all."""
+        told = (self.facts.languages.get(each.language or "") for each in heard)
+        return dataclasses.replace(options, language=options.language or next(told, None))
+
     def decode(self, tokens: Ints, caches: Caches) -> tuple[Floats, Caches]:
         """One step of the decoder: the token of each row to logits, and what is left of it."""
         (outputs,) = self.runner.run("decoder", [{"TOKENS": tokens, **caches}])

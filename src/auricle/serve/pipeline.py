@@ -2,21 +2,20 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain, islice
 
 import numpy as np
 
 from auricle.serve.detector import SpeechDetector
 from auricle.serve.hotwords import HotwordEmbedder
-from auricle.serve.long_audio import hear_spans, join
 from auricle.serve.long_form import LongForm
 from auricle.serve.options import DecodingOptions, default_options
 from auricle.serve.planning import Waveform, group, pad, plan_sub_batches, stack
+from auricle.serve.recordings import Recordings
 from auricle.serve.runner import Array, Runner
 from auricle.serve.searches import create_searches
 from auricle.serve.tokens import TokenTable, Transcript
-from auricle.spec import Choices, PipelineSpec
+from auricle.spec import Choices, PipelineSpec, Vad
 
 
 class Pipeline:
@@ -33,48 +32,40 @@ class Pipeline:
         self.searches = create_searches(spec, choices, runner)
         self.long_form = LongForm(spec, choices, runner, tokens) if spec.autoregressive else None
         self.embed = HotwordEmbedder(runner, spec.hotwords) if spec.hotwords else None
-        self.detector = SpeechDetector(spec.vad, runner) if spec.vad else None
         self.max_seconds = min(choices.max_audio_seconds, spec.max_seconds or math.inf)
+        self.recordings = self._create_recordings(spec.vad) if spec.vad else None
 
     def transcribe(
         self, waveforms: Sequence[Waveform], options: Sequence[DecodingOptions] | None = None
     ) -> list[Transcript]:
         """In the order of the waveforms; options: one for each, or None for the model's own."""
         options = options or [self.defaults] * len(waveforms)
-        if self.long_form:
-            return self.long_form.transcribe(waveforms, options)
         rows = range(len(waveforms))
         whole = [row for row in rows if not self._is_cut(waveforms[row], options[row])]
         heard = self._hear([waveforms[row] for row in whole], [options[row] for row in whole])
         transcripts = dict(zip(whole, heard, strict=True))
         return [
-            transcripts.get(row) or self._hear_long(waveforms[row], options[row]) for row in rows
+            transcripts.get(row) or self._hear_cut(waveforms[row], options[row]) for row in rows
         ]
+
+    def _create_recordings(self, facts: Vad) -> Recordings:
+        detector = SpeechDetector(facts, self.runner)
+        return Recordings(detector, self.choices, self.max_seconds, self._hear, self.long_form)
 
     def _is_cut(self, waveform: Waveform, options: DecodingOptions) -> bool:
         seconds = len(waveform) / self.spec.sample_rate
         return options.speech is not None and seconds > self.max_seconds
 
-    def _hear_long(self, waveform: Waveform, options: DecodingOptions) -> Transcript:
-        """Cut where nobody speaks, in pieces that the model takes."""
-        assert self.detector, "a model without a detector is not asked to cut"
-        assert options.speech, "what is cut has options of speech"
-        longest = min(self.max_seconds, options.speech.max_speech_duration_s)
-        speech = replace(options.speech, max_speech_duration_s=longest)
-        rate = self.spec.sample_rate
-        pieces = hear_spans(
-            waveform,
-            self.detector.find(waveform, speech),
-            lambda some: self._hear(some, [options] * len(some)),
-            self.choices.max_batch_seconds * rate,
-            self.choices.vad_workers,
-        )
-        return join(pieces, rate)
+    def _hear_cut(self, waveform: Waveform, options: DecodingOptions) -> Transcript:
+        assert self.recordings, "a model without a detector is not asked to cut"
+        return self.recordings.transcribe(waveform, options)
 
     def _hear(
         self, waveforms: Sequence[Waveform], options: Sequence[DecodingOptions]
     ) -> list[Transcript]:
         """Each whole."""
+        if self.long_form:
+            return self.long_form.transcribe(waveforms, options)
         plans = [self._plan(rows, waveforms, options) for rows in group(options)]
         batches = [self._inputs(rows, waveforms, options) for rows in chain(*plans)]
         outputs = iter(self.runner.run("encoder", batches))

@@ -6,8 +6,8 @@ from auricle.serve.backend.outcomes import UnfitRequestError
 from auricle.serve.backend.parameters import Menu
 from auricle.serve.backend.prompting import MAX_TEXT_LENGTH, create_menu
 from auricle.serve.backend.values import Value
-from auricle.serve.options import DecodingOptions
-from auricle.spec import Autoregressive, Choices, PipelineSpec
+from auricle.serve.options import DecodingOptions, speech_options
+from auricle.spec import Autoregressive, Choices, PipelineSpec, Vad
 from tests.conftest import TRANSDUCER_SPEC
 
 SPECIALS = ("endoftext", "startoftranscript", "en", "de", "translate", "transcribe", "startofprev",
@@ -116,6 +116,17 @@ def test_times_are_asked_for_by_yes(asked: Value) -> None:
 
 def test_times_are_asked_for_by_nothing_else() -> None:
     assert refusal(asr_timestamps="word").reason == "timestamps"
+
+
+def test_a_decoder_s_long_audio_is_cut_where_it_has_a_detector() -> None:
+    choices = Choices(vad_threshold=0.4)
+    detecting = dataclasses.replace(WHISPER, vad=Vad(16000, 512, 64, 128))
+    menu = create_menu(detecting, choices, SYMBOLS)
+    found = menu.read({"asr_vad": True, "asr_vad_speech_pad_ms": 80, "asr_task": "translate"})
+    assert found.speech == dataclasses.replace(speech_options(choices), speech_pad_ms=80)
+    assert found.task == FACTS.tasks["translate"]
+    assert refusal(asr_vad=True).reason == "vad"
+    assert refusal(asr_vad_threshold=0.5).reason == "unknown_parameter"
 
 
 def test_other_models_do_not_know_what_only_decoders_take() -> None:

@@ -36,12 +36,17 @@ class Menu:
         facts = spec.hotwords
         self._hotwords = HotwordTokens(symbols, spec.unk_id, facts) if facts else None
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The names of its parameters."""
+        return (*KNOWN, *self._speech.known)
+
     def read(self, parameters: Mapping[str, Value]) -> DecodingOptions:
         """The options of a request; UnfitRequestError if it asks for what the model has not.
 
         parameters: all of the request's; those that do not begin with asr_ are other people's.
         """
-        check_names(parameters, (*KNOWN, *self._speech.known))
+        check_names(parameters, self.known)
         check_sample_rate(parameters.get(wire.SAMPLE_RATE), self.spec.sample_rate)
         return DecodingOptions(
             self._read_decoding(parameters.get(wire.ASR_DECODING)),

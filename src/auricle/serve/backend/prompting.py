@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from auricle import wire
 from auricle.errors import InvalidRequestError
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
-from auricle.serve.backend.parameters import KNOWN, Menu, check_names, number_of
+from auricle.serve.backend.parameters import Menu, number_of
 from auricle.serve.backend.values import Value, read_bool
 from auricle.serve.byte_pairs import BytePairEncoder
 from auricle.serve.options import DecodingOptions
@@ -27,9 +27,12 @@ class PromptMenu(Menu):
         self._facts = spec.autoregressive
         self._encoder = BytePairEncoder(symbols, self._facts.end_id)
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        return (*super().known, *OURS)
+
     def read(self, parameters: Mapping[str, Value]) -> DecodingOptions:
         """As Menu.read."""
-        check_names(parameters, (*KNOWN, *OURS))
         ours = (*OURS, wire.ASR_LANGUAGE)
         plain = {name: value for name, value in parameters.items() if name not in ours}
         return dataclasses.replace(
