@@ -5,6 +5,7 @@ search carries with the hypothesis and never reads. Any number of hypotheses, of
 the batch, are asked about at once.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -42,7 +43,7 @@ class Sum:
     def __init__(self, scorers: Sequence[Scorer]) -> None:
         self.scorers = scorers
         ends = np.cumsum([0, *(scorer.state_size for scorer in scorers)]).tolist()
-        self._columns = [slice(*bounds) for bounds in zip(ends[:-1], ends[1:], strict=True)]
+        self._columns = [slice(*bounds) for bounds in itertools.pairwise(ends)]
         self.state_size: int = ends[-1]
 
     def start(self, num_rows: int) -> Ints:

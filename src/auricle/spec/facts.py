@@ -1,44 +1,23 @@
-"""The two records of a served model, where the building and the serving wing meet, on disk.
-
-PipelineSpec <-> pipeline.json: facts of the checkpoint; the builder writes it, nobody edits it.
-Choices <-> the parameters of config.pbtxt: how to serve it; operators edit them.
-"""
+"""PipelineSpec <-> pipeline.json: the facts of a checkpoint."""
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from auricle.errors import RepositoryError
 
 FILE_NAME = "pipeline.json"
 VERSION = 1
 
-# The environment variable by which `auricle serve` asks for a request log: 0, 1, or text.
-LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
-
 Head = Literal[
     "transducer", "recurrent_transducer", "ctc", "ctc_attention", "cif", "autoregressive", "vad"
 ]
 TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe", "gpt2_bpe", "delimited"]
-RunnerName = Literal["onnxruntime", "bls"]
 Decoding = Literal[
     "greedy_search", "prefix_beam_search", "attention_rescoring", "speech_timestamps"
 ]
-Endpointing = Literal["off", "on"]
-
-CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
-    "runner": get_args(RunnerName),
-    "decoding": get_args(Decoding),
-    "endpoint": get_args(Endpointing),
-}
-
-MAY_BE_ZERO = (
-    "max_padding", "vad_min_speech_duration_ms", "vad_min_silence_duration_ms", "vad_speech_pad_ms",
-)  # fmt: skip
-
 # What each head can be decoded by; the first is what a build chooses.
 DECODINGS: dict[Head, tuple[Decoding, ...]] = {
     "transducer": ("greedy_search",),
@@ -49,13 +28,6 @@ DECODINGS: dict[Head, tuple[Decoding, ...]] = {
     "autoregressive": ("greedy_search",),
     "vad": ("speech_timestamps",),
 }
-
-RESERVED = "__"  # between a model's name and the name of a model behind it
-
-
-def encoder_of(model: str) -> str:
-    """The name of the encoder that Triton itself runs for a model, with runner bls."""
-    return f"{model}{RESERVED}encoder"
 
 
 @dataclass(frozen=True)
@@ -262,105 +234,3 @@ def _parse_parts(record: dict[str, dict[str, int]]) -> dict[str, object]:
     optional = set(kinds) - {"source"}
     absent = {name for name in optional if record.get(name) is None}
     return {name: kinds[name](**record[name]) for name in kinds.keys() - absent}
-
-
-@dataclass(frozen=True)
-class Choices:
-    """How to serve a model, as parameters of its config.pbtxt.
-
-    runner: "onnxruntime" in this process, or "bls": the encoder is Triton's own model
-        `<model>__encoder`.
-    threads: intra-op threads of each in-process session.
-    max_sub_batch: rows in one run of the encoder.
-    max_padding: padded share of a sub-batch's samples, 0 to 1.
-    max_batch_seconds: rows x longest row of a sub-batch, in seconds of audio.
-    lookahead: frames that one joiner call scores for each utterance.
-    max_audio_seconds: longer requests are refused.
-    endpoint: whether the segments of a stream end by themselves, if it does not say itself.
-    endpoint_rule1, 2, 3: seconds of silence though nothing was said, of silence behind speech, and
-        of a segment at all, by which it ends.
-    max_vad_seconds: of audio that is cut at silences; longer requests are refused.
-    vad_workers: threads that hear the pieces of one long request.
-    vad_threshold, vad_min_speech_duration_ms, vad_min_silence_duration_ms, vad_speech_pad_ms: what
-        speech is, by the names of silero-vad, if a request does not say itself.
-    """
-
-    runner: RunnerName = "onnxruntime"
-    threads: int = 1
-    max_sub_batch: int = 1
-    max_padding: float = 0.2
-    max_batch_seconds: float = 120.0
-    lookahead: int = 4
-    decoding: Decoding = "greedy_search"
-    beam: int = 10
-    max_audio_seconds: float = 60.0
-    endpoint: Endpointing = "off"
-    endpoint_rule1: float = 2.4
-    endpoint_rule2: float = 1.2
-    endpoint_rule3: float = 20.0
-    max_vad_seconds: float = 3600.0
-    vad_workers: int = 1
-    vad_threshold: float = 0.5
-    vad_min_speech_duration_ms: float = 250.0
-    vad_min_silence_duration_ms: float = 100.0
-    vad_speech_pad_ms: float = 30.0
-
-    def __post_init__(self) -> None:
-        for name, known in CHOSEN_BY_NAME.items():
-            if getattr(self, name) not in known:
-                raise RepositoryError(
-                    f"parameter {name} is {getattr(self, name)!r}; known: {', '.join(known)}"
-                )
-        for field in dataclasses.fields(self):
-            name, value = field.name, getattr(self, field.name)
-            is_bound = name not in CHOSEN_BY_NAME and name not in MAY_BE_ZERO
-            if is_bound and not 0 < value < math.inf:  # NaN would bound nothing
-                raise RepositoryError(f"parameter {name} is {value}, but must be a number above 0")
-        for name in ("max_padding", "vad_threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise RepositoryError(f"parameter {name} is {getattr(self, name)}, not in 0..1")
-        for name in MAY_BE_ZERO:
-            if not 0 <= getattr(self, name) < math.inf:
-                raise RepositoryError(
-                    f"parameter {name} is {getattr(self, name)}, but must be a number of 0 or more"
-                )
-
-    def to_parameters(self) -> dict[str, str]:
-        return {name: str(value) for name, value in dataclasses.asdict(self).items()}
-
-
-def check_fit(facts: PipelineSpec, choices: Choices) -> None:
-    """RepositoryError if the choices ask for what the model has not."""
-    known = DECODINGS[facts.head]
-    if choices.decoding not in known:
-        raise RepositoryError(
-            f"parameter decoding is {choices.decoding!r}, but this "
-            f"{facts.family.replace('_', '-')} model knows {', '.join(known)}"
-        )
-    if facts.rescorer and choices.beam > facts.rescorer.beam:
-        raise RepositoryError(
-            f"parameter beam is {choices.beam}, but the model's rescorer takes "
-            f"{facts.rescorer.beam} hypotheses; choose 1 to {facts.rescorer.beam}"
-        )
-
-
-def parse_choices(parameters: dict[str, str]) -> Choices:
-    """The values of config.pbtxt's parameters; absent ones take the default, unknown ones fail."""
-    defaults: dict[str, str | int | float] = dataclasses.asdict(Choices())
-    unknown = sorted(set(parameters) - set(defaults))
-    if unknown:
-        raise RepositoryError(
-            f"config.pbtxt has unknown parameters {unknown}; known: {', '.join(defaults)}"
-        )
-    values = {name: _parse(name, text, defaults[name]) for name, text in parameters.items()}
-    return Choices(**values)  # type: ignore[arg-type]  # the types are those of the defaults
-
-
-def _parse(name: str, text: str, default: str | int | float) -> str | int | float:
-    try:
-        return type(default)(text)
-    except ValueError as error:
-        wanted = type(default).__name__
-        raise RepositoryError(
-            f"parameter {name} of config.pbtxt is {text!r}, expected {wanted}"
-        ) from error
