@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from auricle.serve.decode import prefix_beam
+from auricle.serve.decode.fusion import Sum
 from auricle.serve.decode.hypothesis import Hypothesis
 from tests.serve.decode.emissions import BLANK, draw_log_probs, emit
+from tests.serve.decode.scorers import Bigrams
 
 Prefix = tuple[int, ...]
 IMPOSSIBLE = -math.inf
@@ -181,3 +183,52 @@ def test_no_audio_is_the_empty_hypothesis() -> None:
     silence = np.empty((0, 5), np.float32)
     empty = [Hypothesis([], None, None, score=0.0)]
     assert prefix_beam.search(emit([silence, silence], num_labels=3), beam=4) == [empty, empty]
+
+
+@settings(deadline=None)
+@given(
+    seed=seeds,
+    lens=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    vocab_size=st.integers(2, 4),
+    num_scorers=st.integers(1, 2),
+)
+def test_a_scorer_weighs_every_prefix_of_a_wide_beam(
+    seed: int, lens: list[int], vocab_size: int, num_scorers: int
+) -> None:
+    """Of soft labels and scores: none is so improbable that nobody asks about it."""
+    utterances = draw_log_probs(seed, lens, vocab_size, sharpness=0.5)
+    scorers = [Bigrams(len(lens), vocab_size, seed % 97 + each, 0.7) for each in range(num_scorers)]
+    found = prefix_beam.search(emit(utterances, vocab_size), 400, Sum(scorers))
+    for row, (log_probs, nbest) in enumerate(zip(utterances, found, strict=True)):
+        expected = {
+            prefix: score + sum(each.score(row, prefix) for each in scorers)
+            for prefix, score in score_all_alignments(log_probs).items()
+        }
+        check_against(sorted(expected.items(), key=lambda item: -item[1]), nbest)
+
+
+@settings(deadline=None)
+@given(
+    seed=seeds,
+    lens=st.lists(st.integers(0, 40), min_size=1, max_size=5),
+    sharpness=sharpnesses,
+    beam=st.integers(1, 12),
+    spread=st.sampled_from([0.0, 1.0, 100.0]),
+)
+def test_a_scored_batch_equals_its_singles(
+    seed: int, lens: list[int], sharpness: float, beam: int, spread: float
+) -> None:
+    utterances = draw_log_probs(seed, lens, 6, sharpness)
+    scorer = Bigrams(len(lens), 6, seed % 97, spread)
+    found = prefix_beam.search(emit(utterances, 4), beam, scorer)
+    for row, nbest in enumerate(found):
+        (alone,) = prefix_beam.search(emit([utterances[row]], 4), beam, scorer.of(row))
+        assert nbest == alone
+
+
+def test_a_scorer_that_gives_nothing_changes_nothing() -> None:
+    utterances = draw_log_probs(5, [30, 20], 6, sharpness=1)
+    scorer = Bigrams(2, 6, 1, spread=0)
+    assert prefix_beam.search(emit(utterances, 4), 4, scorer) == prefix_beam.search(
+        emit(utterances, 4), 4
+    )

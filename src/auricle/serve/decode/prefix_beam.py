@@ -5,6 +5,9 @@ frame extends every prefix of the beam by the blank and by the frame's best toke
 spells the same, and keeps the best: wenet/transformer/search.py. Unlike there, the blank always
 counts, and the work of one frame is a few array operations for all utterances and prefixes.
 
+With a scorer, the probability of a prefix is multiplied by what language models and hotwords give
+its tokens, once for each of them.
+
 Probabilities are not kept as logarithms but, in float64, as multiples of each utterance's best
 prefix: a prefix that is e^700 times less probable than the best counts as impossible.
 """
@@ -16,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auricle.serve.decode.ctc import Emissions
+from auricle.serve.decode.fusion import Scorer, Sum
 from auricle.serve.decode.hypothesis import Hypothesis
+from auricle.serve.decode.prefix_frames import Frame, prepare
 from auricle.serve.decode.prefix_history import NO_TOKEN, ROOT, History
 
 Floats = NDArray[np.float64]
@@ -33,17 +38,24 @@ KEY_FACTOR = np.uint64(0xD1342543DE82EF95)
 FRAMES_PER_RESCALING = 16
 
 
-def search(emissions: Emissions, beam: int) -> list[list[Hypothesis]]:
+# A candidate that is e^12 times less probable than the best of its frame is not asked about.
+UNLIKELY = np.exp(-12.0)
+MAX_SCORE = 500.0  # of a token: e^500 times the best prefix is as much as float64 holds
+
+
+def search(emissions: Emissions, beam: int, scorer: Scorer | None = None) -> list[list[Hypothesis]]:
     """At most `beam` hypotheses an utterance, best first, with scores; alignment.align dates them.
 
-    score: log-probability of all alignments that stayed in the beam. The `beam` best labels of a
-    frame extend a prefix, or as many as there are. An utterance of no frames has the empty
-    hypothesis, score 0.
+    score: log-probability of all alignments that stayed in the beam, and what the scorer adds. The
+    `beam` best labels of a frame extend a prefix, with a scorer all that there are. An utterance of
+    no frames has the empty hypothesis, score 0.
     """
     order = np.argsort(-emissions.lens, kind="stable")  # those that end first are last
-    frames = _prepare(emissions, order, beam)
-    beams = _Beams.start(len(order), beam)
-    step = _Step(len(order), beam, frames.tokens.shape[2])
+    num_labels = emissions.ids.shape[2]
+    frames = prepare(emissions, order, num_labels if scorer else min(beam, num_labels))
+    scoring = _Scoring(scorer or Sum([]), order)
+    beams = _Beams.start(scoring.start(), beam)
+    step = _Step(len(order), beam, frames.tokens.shape[2], scoring if scorer else None)
     history = History(len(frames.num_active) * beams.total.size)
     ended: list[_Beams] = []
     for t, num_active in enumerate(frames.num_active):
@@ -51,67 +63,13 @@ def search(emissions: Emissions, beam: int) -> list[list[Hypothesis]]:
             ended.append(beams.rows(slice(num_active, None)))
             beams = beams.rows(slice(num_active))
         beams = step(beams, frames.at(t, num_active), history)
-        if (t + 1) % FRAMES_PER_RESCALING == 0:
+        if scorer or (t + 1) % FRAMES_PER_RESCALING == 0:
             beams.rescale()
     last = _concatenate([beams, *reversed(ended)])
+    if scorer:
+        scoring.finish(last)
     found = _hypotheses(last, frames.log_scale(emissions.lens[order]), history)
     return [found[row] for row in np.argsort(order)]
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """One frame of A utterances: tokens, probs [A, K + 1], blank_probs [A, 1].
-
-    Column K is the token that is not there: NO_TOKEN, probability 0.
-    """
-
-    tokens: NDArray[np.int32]
-    probs: Floats
-    blank_probs: Floats
-
-
-@dataclass(frozen=True)
-class _Frames:
-    """All frames, time first, utterances by falling length; probabilities over the frame's best.
-
-    peaks: [T, N], logarithm of that best.  num_active: [T], utterances that have the frame.
-    """
-
-    tokens: NDArray[np.int32]
-    probs: Floats
-    blank_probs: Floats
-    peaks: Floats
-    num_active: list[int]
-
-    def at(self, t: int, num_active: int) -> _Frame:
-        rows = slice(num_active)
-        return _Frame(self.tokens[t, rows], self.probs[t, rows], self.blank_probs[t, rows, None])
-
-    def log_scale(self, lens: NDArray[np.int32]) -> Floats:
-        """Logarithm [N] of what the probabilities of each utterance are multiples of."""
-        # accumulate adds frame by frame, however many rows there are; sum does not
-        sums = np.add.accumulate(np.concatenate([np.zeros((1, len(lens))), self.peaks]))
-        log_scale: Floats = sums[lens, np.arange(len(lens))]
-        return log_scale
-
-
-def _prepare(emissions: Emissions, order: Ints, beam: int) -> _Frames:
-    num_frames = int(emissions.lens.max(initial=0))
-    width = min(beam, emissions.ids.shape[2])
-    tokens = emissions.ids[order, :num_frames, :width].transpose(1, 0, 2)
-    log_probs = emissions.log_probs[order, :num_frames, :width].transpose(1, 0, 2)
-    log_probs = np.where(tokens == emissions.blank_id, -np.inf, log_probs.astype(np.float64))
-    blank_log_probs = emissions.blank_log_probs[order, :num_frames].T.astype(np.float64)
-    peaks = np.maximum(log_probs.max(axis=2), blank_log_probs)
-    probs = np.exp(np.ascontiguousarray(log_probs - peaks[..., None]))
-    margin = ((0, 0), (0, 0), (0, 1))
-    return _Frames(
-        np.pad(tokens, margin, constant_values=NO_TOKEN),
-        np.pad(probs, margin),
-        np.exp(np.ascontiguousarray(blank_log_probs - peaks)),
-        peaks,
-        (np.arange(num_frames)[:, None] < emissions.lens).sum(axis=1).tolist(),
-    )
 
 
 @dataclass
@@ -121,7 +79,7 @@ class _Beams:
     ends_in_blank, ends_in_token: probability of the alignments of a prefix that end so, times
         2^-exponent.  total: their sum; 0 where there is no prefix.
     key, parent_key: of the prefix, and of the prefix without its last token.
-    node: where its tokens are in the history.
+    node: where its tokens are in the history.  states: where it stands for the scorer, [A, B, S].
     """
 
     ends_in_blank: Floats
@@ -131,11 +89,13 @@ class _Beams:
     parent_key: Keys
     last_token: NDArray[np.int32]
     node: Ints
+    states: Ints
     exponent: NDArray[np.int32]
 
     @classmethod
-    def start(cls, num_rows: int, beam: int) -> "_Beams":
-        """The empty prefix alone, of probability 1."""
+    def start(cls, states: Ints, beam: int) -> "_Beams":
+        """The empty prefix alone, of probability 1; states: [N, S]."""
+        num_rows = len(states)
         shape = (num_rows, beam)
         certain = np.zeros(shape)
         certain[:, 0] = 1
@@ -149,6 +109,7 @@ class _Beams:
             parent_key=np.full(shape, NO_PARENT),
             last_token=np.full(shape, NO_TOKEN, dtype=np.int32),
             node=np.full(shape, ROOT, dtype=np.int64),
+            states=np.repeat(states[:, None], beam, axis=1),
             exponent=np.zeros((num_rows, 1), dtype=np.int32),
         )
 
@@ -169,6 +130,38 @@ def _concatenate(parts: Sequence[_Beams]) -> _Beams:
     return _Beams(*(np.concatenate(column) for column in columns))
 
 
+class _Scoring:
+    """A scorer of utterances that the search has in another order."""
+
+    def __init__(self, scorer: Scorer, order: Ints) -> None:
+        self.scorer = scorer
+        self.order = order
+
+    def start(self) -> Ints:
+        return self.scorer.start(len(self.order))[self.order]
+
+    def advance(self, beams: _Beams, frame: Frame, candidates: Floats) -> Ints:
+        """Multiply candidates [A, B, K] by what their tokens give; those of no hope become 0.
+
+        Returns where the prefixes stand behind them, [A, B, K, S].
+        """
+        best = beams.total.max(axis=1)[:, None, None]  # and the frame's best label has 1
+        likely = candidates > UNLIKELY * best
+        rows, slots, columns = likely.nonzero()
+        tokens = frame.tokens[rows, columns].astype(np.int64)
+        scores, moved = self.scorer.advance(self.order[rows], beams.states[rows, slots], tokens)
+        candidates *= likely
+        candidates[rows, slots, columns] *= np.exp(np.clip(scores, -MAX_SCORE, MAX_SCORE))
+        states = np.zeros((*candidates.shape, self.scorer.state_size), np.int64)
+        states[rows, slots, columns] = moved
+        return states
+
+    def finish(self, beams: _Beams) -> None:
+        rows, slots = beams.total.nonzero()
+        scores = self.scorer.finish(self.order[rows], beams.states[rows, slots])
+        beams.total[rows, slots] *= np.exp(np.clip(scores, -MAX_SCORE, MAX_SCORE))
+
+
 class _Step:
     """One frame of the search, with the memory that it works in.
 
@@ -177,7 +170,11 @@ class _Step:
         an answer: 0. In the end column K holds the prefixes that stay as they are.
     """
 
-    def __init__(self, num_rows: int, beam: int, num_columns: int) -> None:
+    def __init__(
+        self, num_rows: int, beam: int, num_columns: int, scoring: _Scoring | None
+    ) -> None:
+        self.scoring = scoring
+        self.states: Ints | None = None  # behind the candidates, [A, B, K, S]
         self.candidates = np.zeros((num_rows, beam + 1, num_columns))
         self.is_last_token = np.ones((num_rows, beam, num_columns), dtype=np.bool_)
         self.is_parent = np.ones((num_rows, beam, beam + 1), dtype=np.bool_)
@@ -189,11 +186,11 @@ class _Step:
         self.slot_of_candidate = row * beam + slot
         self.token_of_candidate = row * num_columns + column
 
-    def __call__(self, beams: _Beams, frame: _Frame, history: History) -> _Beams:
+    def __call__(self, beams: _Beams, frame: Frame, history: History) -> _Beams:
         in_blank, in_token = self._extend(beams, frame)
         return self._select(beams, frame, (in_blank, in_token), history)
 
-    def _extend(self, beams: _Beams, frame: _Frame) -> tuple[Floats, Floats]:
+    def _extend(self, beams: _Beams, frame: Frame) -> tuple[Floats, Floats]:
         """Fill the candidates; returns the probabilities of the prefixes that stay as they are."""
         num_rows, beam = beams.total.shape
         num_columns = frame.tokens.shape[1]
@@ -205,6 +202,9 @@ class _Step:
         # a repeat is a token of its own only behind a blank
         candidates.put(self.slot_start[:num_rows] + column, beams.ends_in_blank * prob)
 
+        if self.scoring:
+            self.states = self.scoring.advance(beams, frame, candidates[:, :beam, :-1])
+
         # a prefix of the beam that its parent, also there, spells once more
         parent = self._slot_of_parent(beams)
         again = self.first_candidate[:num_rows] + parent * num_columns + column
@@ -214,7 +214,7 @@ class _Step:
         np.add(in_blank, in_token, out=candidates[:, :beam, -1])
         return in_blank, in_token
 
-    def _column_of_last_token(self, beams: _Beams, frame: _Frame) -> Ints:
+    def _column_of_last_token(self, beams: _Beams, frame: Frame) -> Ints:
         """Where each prefix's last token stands among the frame's; K where it is not there."""
         found = self.is_last_token[: len(beams.total)]
         np.equal(frame.tokens[:, None, :-1], beams.last_token[:, :, None], out=found[..., :-1])
@@ -229,7 +229,7 @@ class _Step:
         return slot
 
     def _select(
-        self, beams: _Beams, frame: _Frame, stays: tuple[Floats, Floats], history: History
+        self, beams: _Beams, frame: Frame, stays: tuple[Floats, Floats], history: History
     ) -> _Beams:
         """The best candidates as the next beams."""
         num_rows, beam = beams.total.shape
@@ -253,8 +253,19 @@ class _Step:
             parent_key=parent_key,
             last_token=np.where(is_new, tokens, beams.last_token.take(source)),
             node=np.where(is_new, history.add(node, tokens), node),
+            states=self._states(beams, best),
             exponent=beams.exponent,
         )
+
+    def _states(self, beams: _Beams, best: Ints) -> Ints:
+        """Where the best candidates stand, [A, B, S]."""
+        if self.states is None:
+            return beams.states
+        here = np.concatenate([self.states, beams.states[:, :, None]], axis=2)  # column K stays
+        num_rows, num_slots, num_columns, size = here.shape
+        offset = best - self.first_candidate[: len(best)]
+        flat = here.reshape(num_rows, num_slots * num_columns, size)
+        return np.take_along_axis(flat, offset[..., None], axis=1)
 
 
 def _hypotheses(beams: _Beams, log_scale: Floats, history: History) -> list[list[Hypothesis]]:
