@@ -81,7 +81,7 @@ def _search(
         frames = next_frame[active, None] + window  # [A, W]
         logits = _score(encoder_out, decoder_out, active, frames, networks.joiner)  # [A, W, V]
         best = logits.argmax(axis=2)
-        emits = _is_token(best, options) & (frames < lens[active, None])
+        emits = is_token(best, options) & (frames < lens[active, None])
         found = np.flatnonzero(emits.any(axis=1))
         first = emits[found].argmax(axis=1)  # of the window
         next_frame[active] += options.lookahead
@@ -113,7 +113,7 @@ def _score(
     return logits.reshape(*frames.shape, -1)
 
 
-def _is_token(labels: Ints, options: Options) -> NDArray[np.bool_]:
+def is_token(labels: Ints, options: Options) -> NDArray[np.bool_]:
     is_token: NDArray[np.bool_] = labels != options.blank_id
     return is_token if options.unk_id is None else is_token & (labels != options.unk_id)
 
