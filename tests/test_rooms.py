@@ -29,6 +29,9 @@ ROOMS: dict[str, set[str]] = {
     "serve.spelling": {"spec", "errors"},
     "serve.tags": {"spec"},
     "serve.tokens": {"serve.spelling", "serve.tags", "serve.decode", "spec"},
+    "serve.lexicon": {
+        "serve.decode", "serve.spelling", "serve.tags", "serve.tokens", "spec",
+    },
     "serve.runner": set(),
     "serve.quoting": set(),
     "serve.vad": {"spec"},
@@ -71,10 +74,10 @@ ROOMS: dict[str, set[str]] = {
         "serve.recordings", "serve.runner", "serve.searches", "serve.tokens", "spec",
     },
     "serve.backend": {
-        "serve.byte_pairs", "serve.decode", "serve.detector", "serve.hotwords", "serve.options",
-        "serve.pipeline", "serve.planning", "serve.quoting", "serve.runner", "serve.segments",
-        "serve.spelling", "serve.stream", "serve.streaming", "serve.tokens", "serve.vad", "spec",
-        "wire", "errors",
+        "serve.byte_pairs", "serve.decode", "serve.detector", "serve.hotwords", "serve.lexicon",
+        "serve.options", "serve.pipeline", "serve.planning", "serve.quoting", "serve.runner",
+        "serve.segments", "serve.spelling", "serve.stream", "serve.streaming", "serve.tokens",
+        "serve.vad", "spec", "wire", "errors",
     },
     "client": {"access", "wire", "audio", "errors"},
     "gate": {
@@ -104,6 +107,7 @@ THIRD_PARTY_ROOM: dict[str, set[str]] = {
     "boto3": {"bucket"},
     "botocore": {"bucket"},
     "s3transfer": {"bucket"},
+    "kenlm": {"serve.backend"},
     "typer": {"cli"},
     "rich": {"cli"},
 }

@@ -26,8 +26,9 @@ class Reference:
         word = word if (word,) in self.log_probs else UNK
         context = tuple(each if (each,) in self.log_probs else UNK for each in history)
         context = context[len(context) - min(len(context), self.order - 1) :]
-        if (*context, word) in self.log_probs:
-            return self.log_probs[(*context, word)]
+        ngram = (*context, word)
+        if ngram in self.log_probs:
+            return self.log_probs[ngram]
         if not context:
             return -100 * math.log(10)
         return self.backoffs.get(context, 0.0) + self.score(context[1:], word)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.serve.decode.ngrams import KeyIndex, NgramModel
-from tests.serve.decode.ngram_models import Reference, build, draw
+from tests.serve.decode.ngram_models import Reference, Words, build, draw
 
 WORDS = ("a", "b", "c", "d")
 TOLERANCE = 1e-5  # float32 log-probabilities of at most 9, ten of them at most
@@ -66,7 +66,7 @@ def test_no_hypotheses_have_no_scores() -> None:
 
 
 def test_histories_that_the_model_does_not_tell_apart_share_a_state() -> None:
-    log_probs = {(word,): -1.0 for word in ("<s>", "</s>", "<unk>", *WORDS)}
+    log_probs: dict[Words, float] = {(word,): -1.0 for word in ("<s>", "</s>", "<unk>", *WORDS)}
     model = build(Reference({**log_probs, ("a", "b"): -0.5}, {("a",): -0.1}, order=2))
     first, second = ids_of(model, ["c"]), ids_of(model, ["d"])
     states = np.array([model.start])
