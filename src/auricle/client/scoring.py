@@ -135,6 +135,10 @@ def normalize(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
+def normalize_all(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: normalize(text) for name, text in texts.items()}
+
+
 def _is_punctuation(character: str) -> bool:
     return character != "'" and unicodedata.category(character).startswith("P")
 

@@ -65,9 +65,7 @@ def _scores(run: Run, references: Mapping[str, str], rules: Rules) -> Iterator[t
     if rules.normalize:
         yield (
             "text in lower case without punctuation:",
-            scoring.score(_normalized(references), _normalized(run.transcripts), unit),
+            scoring.score(
+                scoring.normalize_all(references), scoring.normalize_all(run.transcripts), unit
+            ),
         )
-
-
-def _normalized(texts: Mapping[str, str]) -> dict[str, str]:
-    return {name: scoring.normalize(text) for name, text in texts.items()}

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,16 +118,23 @@ def carry_out(job: "Job", run: "Run", tell: "Callable[[Outcome], None]") -> int:
     """Transcribe everything; 0, or the exit code of what cut it short."""
     from auricle.client import session
 
+    work = partial(session.carry_out, job, run, tell)
+    return run_until_stopped(work, "interrupted; what was transcribed is kept")
+
+
+def run_until_stopped(work: Callable[[], Coroutine[object, object, None]], farewell: str) -> int:
+    """Do it in an event loop; 0, or the exit code of what cut it short: a signal, a lost server."""
+
     async def until_stopped() -> None:
         task = asyncio.current_task()
         assert task, "it runs in an event loop"
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        await session.carry_out(job, run, tell)
+        await work()
 
     try:
         asyncio.run(until_stopped())
     except (KeyboardInterrupt, asyncio.CancelledError):
-        say("interrupted; what was transcribed is kept")
+        say(farewell)
         return EXIT_INTERRUPTED
     except UnreachableError as error:
         say(f"auricle: {error}")

@@ -1,0 +1,1 @@
+"""A corpus through a grid of request parameters: error rate and speed of each setting."""
