@@ -16,6 +16,7 @@ ROOMS: dict[str, set[str]] = {
     "access": {"errors"},
     "spec": {"errors"},
     "audio": {"errors"},
+    "hotword_files": {"errors"},
     "build.frontend": {"errors"},
     "build.export": {"build.frontend", "errors"},
     "build.random_checkpoint": {"errors"},
@@ -56,6 +57,10 @@ ROOMS: dict[str, set[str]] = {
     "serve.hotwords": {
         "serve.options", "serve.quoting", "serve.runner", "serve.spelling", "spec", "errors",
     },
+    "serve.hotword_graphs": {"hotword_files", "serve.decode"},
+    "serve.phrases": {
+        "serve.byte_pairs", "serve.hotwords", "serve.quoting", "serve.spelling", "spec", "errors",
+    },
     "serve.byte_pairs": {"serve.quoting", "serve.spelling", "errors"},
     "serve.long_form": {
         "serve.decode", "serve.options", "serve.planning", "serve.runner", "serve.tokens", "spec",
@@ -75,12 +80,13 @@ ROOMS: dict[str, set[str]] = {
         "serve.recordings", "serve.runner", "serve.searches", "serve.tokens", "spec",
     },
     "serve.backend": {
-        "serve.byte_pairs", "serve.decode", "serve.detector", "serve.hotwords", "serve.lexicon",
-        "serve.options", "serve.pipeline", "serve.planning", "serve.quoting", "serve.runner",
+        "hotword_files", "serve.byte_pairs", "serve.decode", "serve.detector",
+        "serve.hotword_graphs", "serve.hotwords", "serve.lexicon", "serve.options",
+        "serve.phrases", "serve.pipeline", "serve.planning", "serve.quoting", "serve.runner",
         "serve.segments", "serve.spelling", "serve.stream", "serve.streaming", "serve.tokens",
         "serve.vad", "spec", "wire", "errors",
     },
-    "client": {"access", "wire", "audio", "errors"},
+    "client": {"access", "wire", "audio", "hotword_files", "errors"},
     "gate": {
         "serve.backend", "serve.runner", "serve.stream", "serve.streaming", "client", "audio",
         "spec", "errors",

@@ -30,7 +30,7 @@ class BytePairEncoder:
 
     def encode(self, text: str) -> list[int]:
         """Ids of ordinary text, in which no special token is known."""
-        return [each for piece in split(text) for each in _merge(piece, self._ranks)]
+        return [each for piece in split(text) for each in self._encode_piece(piece)]
 
     def encode_special(self, text: str) -> list[int]:
         """The same where `<|en|>` is a token of its own; InvalidRequestError for unknown ones."""
@@ -43,6 +43,10 @@ class BytePairEncoder:
             else:
                 raise InvalidRequestError(f"{quote(part)} is no token of this model")
         return ids
+
+    def _encode_piece(self, piece: str) -> list[int]:
+        letters = [LETTERS[byte] for byte in piece.encode("utf-8", errors="ignore")]
+        return [self._ranks[part] for part in merge(letters, self._ranks)]
 
 
 def split(text: str) -> Iterator[str]:
@@ -63,9 +67,9 @@ def _kind(character: str) -> str:
     return category if category in "LN" else "P"
 
 
-def _merge(piece: str, ranks: Mapping[str, int]) -> list[int]:
-    """The ids of a piece; its neighbours are looked at once a merge, however long it is."""
-    parts = [LETTERS[byte] for byte in piece.encode("utf-8", errors="ignore")]
+def merge(letters: Sequence[str], ranks: Mapping[str, int]) -> list[str]:
+    """What letters are merged to; neighbours are looked at once a merge, however many there are."""
+    parts = list(letters)
     after = list(range(1, len(parts) + 1))
     before = list(range(-1, len(parts) - 1))
     waiting: list[tuple[int, int, str]] = []
@@ -89,4 +93,4 @@ def _merge(piece: str, ranks: Mapping[str, int]) -> list[int]:
             before[after[right]] = left
         look_at(before[left])
         look_at(left)
-    return [ranks[part] for part in parts if part]
+    return [part for part in parts if part]

@@ -2,13 +2,9 @@ import dataclasses
 
 import pytest
 
+from auricle.serve.backend.hotword_lists import MAX_HOTWORDS, MAX_HOTWORDS_LENGTH
 from auricle.serve.backend.outcomes import UnfitRequestError
-from auricle.serve.backend.parameters import (
-    KNOWN,
-    MAX_HOTWORDS,
-    MAX_HOTWORDS_LENGTH,
-    Menu,
-)
+from auricle.serve.backend.parameters import KNOWN, Menu
 from auricle.serve.backend.values import Value
 from auricle.serve.options import DecodingOptions
 from auricle.spec import Choices, Hotwords, PipelineSpec, Prompt

@@ -1,11 +1,11 @@
 """What a request asks for beside its audio, or a sentence that says why it cannot have it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
 from auricle import wire
 from auricle.errors import InvalidRequestError
+from auricle.serve.backend.hotword_lists import read_words
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
 from auricle.serve.backend.vad_parameters import SpeechMenu
 from auricle.serve.backend.values import Value
@@ -21,8 +21,6 @@ KNOWN = (
     wire.ASR_TEXT_NORM,
     wire.ASR_HOTWORDS,
 )
-MAX_HOTWORDS = 1000  # as FunASR's services; each is a row beside every utterance's
-MAX_HOTWORDS_LENGTH = 65_536  # characters of them all: 65 each, more than ten tokens spell
 MAX_NAMES = 3  # of unknown parameters that a sentence echoes
 
 
@@ -83,13 +81,7 @@ class Menu:
                 "hotwords",
                 f"{wire.ASR_HOTWORDS} is {quote(asked)}, but this model takes none; leave it out",
             )
-        words = list(dict.fromkeys(_split(asked)))
-        if len(words) > MAX_HOTWORDS:
-            raise UnfitRequestError(
-                "hotwords",
-                f"{wire.ASR_HOTWORDS} has {len(words)} words, but a request may have "
-                f"{MAX_HOTWORDS} at most",
-            )
+        words = read_words(asked)
         try:
             return tuple(map(self._hotwords.encode, words))
         except InvalidRequestError as error:
@@ -132,30 +124,3 @@ def number_of(kind: Unfit, asked: Value, known: Mapping[str, int]) -> int:
         names = ", ".join(f"{name} ({number})" for name, number in known.items())
         raise UnfitRequestError(kind, f"unknown {kind} {quote(asked)}; this model knows {names}")
     return number
-
-
-def _split(asked: Value) -> list[str]:
-    """Words with spaces between, or a JSON list of them."""
-    if isinstance(asked, str) and len(asked) > MAX_HOTWORDS_LENGTH:
-        raise UnfitRequestError(
-            "hotwords",
-            f"{wire.ASR_HOTWORDS} has {len(asked)} characters, but a request may have "
-            f"{MAX_HOTWORDS_LENGTH} at most",
-        )
-    words: object = asked
-    if isinstance(asked, str):
-        words = _parse_list(asked) if asked.lstrip().startswith("[") else asked.split()
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise UnfitRequestError(
-            "hotwords",
-            f"{wire.ASR_HOTWORDS} is {quote(asked)}; give words with spaces between, or a JSON "
-            "list of strings",
-        )
-    return words
-
-
-def _parse_list(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # the latter of brackets in brackets in brackets
-        return None
