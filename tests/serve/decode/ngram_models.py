@@ -40,17 +40,30 @@ class Reference:
         return within + self.score(said, EOS)
 
 
-def draw(rng: random.Random, words: Words, order: int, *, has_unk: bool = True) -> Reference:
-    """N-grams of random texts; some lack the shorter ones that they begin or end with."""
+def draw(
+    rng: random.Random,
+    words: Words,
+    order: int,
+    *,
+    has_unk: bool = True,
+    has_contexts: bool = False,
+) -> Reference:
+    """N-grams of random texts; some lack the shorter ones that they end with.
+
+    has_contexts: whether those are there that they begin with.
+    """
     vocabulary = [BOS, EOS, *words, *([UNK] if has_unk else [])]
     kept: set[Words] = {(word,) for word in vocabulary}
     for _ in range(rng.randint(0, 30)):
         said = (BOS, *rng.choices([*words, *([UNK] if has_unk else [])], k=rng.randint(1, 6)), EOS)
         n = rng.randint(1, order)
         kept |= {said[i : i + n] for i in range(len(said) - n + 1)}
-    log_probs = {ngram: -rng.uniform(0.01, 9) for ngram in sorted(kept)}
+    if has_contexts:
+        kept |= {ngram[:n] for ngram in kept for n in range(1, len(ngram))}
+    log_probs = {ngram: -rng.uniform(0.6, 9) for ngram in sorted(kept)}
+    # no sum of them is above 0: KenLM would flip its sign
     contexts = [each for each in log_probs if len(each) < order and each[-1] != EOS]
-    backoffs = {each: rng.uniform(-3, 0.5) for each in contexts if rng.random() < 0.7}
+    backoffs = {each: rng.uniform(-3, 0.1) for each in contexts if rng.random() < 0.7}
     return Reference(log_probs, backoffs, order)
 
 
