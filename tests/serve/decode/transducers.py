@@ -25,7 +25,7 @@ class Networks:
 
     def joiner(self, encoder_out: Floats, decoder_out: Floats) -> Floats:
         rows = np.tanh(encoder_out + decoder_out)
-        logits = np.stack([row @ self.output for row in rows])
+        logits: Floats = np.stack([row @ self.output for row in rows])
         logits[:, 0] += self.blank_bias
         return logits
 

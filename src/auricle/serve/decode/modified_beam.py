@@ -162,7 +162,7 @@ def _advance(
         if stays < len(live.rows):
             ended.append(live.take(slice(stays, None)))
             live = live.take(slice(stays))
-        live = step(live, encoder_out[order[:num_active], t], first + t)
+        live = step(live, encoder_out[:, t], first + t)
     moved = _scatter(concatenate([live, *reversed(ended)]), history, first + lens[order])
     return [moved[row] for row in np.argsort(order)]
 

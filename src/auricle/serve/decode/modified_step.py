@@ -20,7 +20,7 @@ Keys = NDArray[np.uint64]
 EMPTY = np.uint64(0x9E3779B97F4A7C15)
 KEY_FACTOR = np.uint64(0xD1342543DE82EF95)
 ROW_FACTOR = np.uint64(0x2545F4914F6CDD1D)
-NUM_GROUPS = 16  # of labels, by whose maxima most labels are ruled out
+NUM_GROUPS = 4  # of labels, by whose maxima most labels are ruled out
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Rules:
     blank_penalty: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Live:
     """R hypotheses, by rising row; arrays [R, ...].
 
@@ -61,22 +61,6 @@ class Live:
         return Live(*(array[chosen] for array in vars(self).values()))
 
 
-@dataclass(frozen=True, eq=False)
-class _Choice:
-    """Pairs of hypothesis and label, by rising row and falling score; arrays [E].
-
-    log_probs: float64, of the label.  scores: float64, of the hypothesis with it.
-    """
-
-    sources: Ints
-    labels: Ints
-    log_probs: Doubles
-    scores: Doubles
-
-    def take(self, chosen: Ints) -> "_Choice":
-        return _Choice(*(array[chosen] for array in vars(self).values()))
-
-
 def concatenate(parts: Sequence[Live]) -> Live:
     columns = zip(*(vars(part).values() for part in parts), strict=True)
     return Live(*(np.concatenate(column) for column in columns))
@@ -90,9 +74,45 @@ def hash_contexts(rows: Ints, contexts: Ints) -> Keys:
     return keys
 
 
+@dataclass(eq=False)
+class _Pairs:
+    """Hypotheses with a label each, by rising row and falling score; arrays [E].
+
+    log_probs: float64, of the label.  scores: float64, of both.
+    """
+
+    rows: Ints
+    sources: Ints
+    labels: Ints
+    log_probs: Doubles
+    scores: Doubles
+
+
+@dataclass(frozen=True, eq=False)
+class _Labels:
+    """What the joiner says of P contexts.
+
+    logits: float32 [P, V].  log_sums: float64 [P], logarithm of the sum of their exponentials.
+    maxima: float32 [P, G], of groups of labels.
+    """
+
+    logits: Floats
+    log_sums: Doubles
+    maxima: Floats
+
+    @classmethod
+    def of(cls, logits: Floats) -> "_Labels":
+        num_groups = min(NUM_GROUPS, logits.shape[1])
+        starts = np.arange(num_groups) * logits.shape[1] // num_groups
+        maxima = np.maximum.reduceat(logits, starts, axis=1)
+        peaks = maxima.max(axis=1)
+        sums = np.exp(logits - peaks[:, None]).sum(axis=1)
+        return cls(logits, np.log(sums.astype(np.float64)) + peaks, maxima)
+
+
 @dataclass(frozen=True)
 class Step:
-    """owners: int64 [N], the number of each row's utterance, as the scorer counts them."""
+    """owners: int64 [N], the number of each row's utterance as the caller counts them."""
 
     networks: Networks
     rules: Rules
@@ -100,101 +120,101 @@ class Step:
     history: History
 
     def __call__(self, live: Live, frame: Floats, times: Ints) -> Live:
-        """Behind one frame of A utterances: encoder_out [A, J], its number in each [A]."""
-        choice = self._choose(live, frame)
-        scores, states = choice.scores.copy(), live.states[choice.sources]
-        keys, rows = live.keys[choice.sources], live.rows[choice.sources]
-        new = np.flatnonzero(is_token(choice.labels, self.rules.options))
-        tokens = choice.labels[new]
-        keys[new] = keys[new] * KEY_FACTOR + (tokens + 1).astype(np.uint64)
+        """Behind one frame: encoder_out [N, J] as the caller counts, its number [N] by row."""
+        best = self._choose(live, frame)
+        is_new = is_token(best.labels, self.rules.options)
+        new = is_new.nonzero()[0]
+        keys, states = live.keys[best.sources], live.states[best.sources]
+        keys[new] = keys[new] * KEY_FACTOR + (best.labels[new] + 1).astype(np.uint64)
         if self.networks.scorer:
-            added, states[new] = self.networks.scorer.advance(
-                self.owners[rows[new]], states[new], tokens
-            )
-            scores[new] += added
-        kept = _merge(scores, keys + rows.astype(np.uint64) * ROW_FACTOR)
-        moved = live.take(choice.sources[kept])
-        moved.scores[:], moved.keys[:], moved.states[:] = scores[kept], keys[kept], states[kept]
-        self._extend(moved, choice.take(kept), times)
+            owners, tokens = self.owners[best.rows[new]], best.labels[new]
+            added, states[new] = self.networks.scorer.advance(owners, states[new], tokens)
+            best.scores[new] += added
+        kept = _merge(best.scores, keys + best.rows.astype(np.uint64) * ROW_FACTOR)
+        sources = best.sources[kept]
+        moved = Live(
+            rows=best.rows[kept],
+            scores=best.scores[kept],
+            keys=keys[kept],
+            nodes=live.nodes[sources],
+            contexts=live.contexts[sources],
+            context_keys=live.context_keys[sources],
+            decoder_out=live.decoder_out[sources],
+            states=states[kept],
+        )
+        new = is_new[kept].nonzero()[0]
+        if new.size:
+            said = kept[new]
+            self._extend(moved, new, best.labels[said], best.log_probs[said], times)
         return moved
 
-    def _choose(self, live: Live, frame: Floats) -> _Choice:
-        """The best of each utterance, in the order of their scores."""
-        logits, log_sums, places = self._score(live, frame)
-        lowest = _bound(live, logits, log_sums, places, self.rules.beam)
-        sources, labels = np.nonzero(logits[places] >= lowest[:, None])
-        place, rows = places[sources], live.rows[sources]
-        log_probs = logits[place, labels] - log_sums[place]
+    def _choose(self, live: Live, frame: Floats) -> _Pairs:
+        """The best of each utterance."""
+        said, places = self._ask_joiner(live, frame)
+        logits = said.logits[places]  # [P, V] -> [R, V]
+        log_sums = said.log_sums[places]
+        lowest = _bound(live.rows, said.maxima[places], live.scores - log_sums, self.rules.beam)
+        reached = (logits >= lowest[:, None]).ravel().nonzero()[0]
+        sources, labels = np.divmod(reached, logits.shape[1])
+        rows = live.rows[sources]
+        log_probs = logits.ravel()[reached] - log_sums[sources]
         scores = live.scores[sources] + log_probs
         order = np.lexsort((-scores, rows))
         ranked = rows[order]
-        rank = np.arange(len(order)) - np.searchsorted(ranked, ranked)
+        rank = np.arange(len(order)) - ranked.searchsorted(ranked)
         best = order[rank < self.rules.beam]
-        return _Choice(sources[best], labels[best], log_probs[best], scores[best])
+        return _Pairs(rows[best], sources[best], labels[best], log_probs[best], scores[best])
 
-    def _score(self, live: Live, frame: Floats) -> tuple[Floats, Doubles, Ints]:
-        """What the joiner says of each utterance's contexts, of which some hypotheses share one.
-
-        Returns logits [P, V], the logarithms of their sums [P], and the place of each hypothesis's
-        context among them [R].
-        """
+    def _ask_joiner(self, live: Live, frame: Floats) -> tuple[_Labels, Ints]:
+        """Of each utterance's contexts, and which of them is each hypothesis's [R]: some share."""
         first = _first_equals(live.context_keys)
-        distinct = np.flatnonzero(first == np.arange(len(first)))
-        places = np.searchsorted(distinct, first)
-        logits = self.networks.joiner(frame[live.rows[distinct]], live.decoder_out[distinct])
+        distinct = (first == np.arange(len(first))).nonzero()[0]
+        owners = self.owners[live.rows[distinct]]
+        logits = self.networks.joiner(frame[owners], live.decoder_out[distinct])
         if self.rules.blank_penalty:
             logits = logits.copy()
             logits[:, self.rules.options.blank_id] -= np.float32(self.rules.blank_penalty)
-        peaks = logits.max(axis=1, keepdims=True)
-        sums = np.exp(logits - peaks).sum(axis=1)
-        return logits, np.log(sums.astype(np.float64)) + peaks[:, 0], places
+        return _Labels.of(logits), distinct.searchsorted(first)
 
-    def _extend(self, moved: Live, choice: _Choice, times: Ints) -> None:
-        """Put the tokens of the choice behind the hypotheses that it was made for."""
-        new = np.flatnonzero(is_token(choice.labels, self.rules.options))
-        if not new.size:
-            return
-        rows, tokens = moved.rows[new], choice.labels[new]
-        log_probs = choice.log_probs[new].astype(np.float32)
-        moved.nodes[new] = self.history.add(moved.nodes[new], tokens, times[rows], log_probs)
+    def _extend(
+        self, moved: Live, new: Ints, tokens: Ints, log_probs: Doubles, times: Ints
+    ) -> None:
+        """Put tokens [E] behind the hypotheses with the numbers new [E]."""
+        rows = moved.rows[new]
+        nodes = self.history.add(moved.nodes[new], tokens, times[rows], log_probs)
         contexts = np.concatenate([moved.contexts[new, 1:], tokens[:, None]], axis=1)
-        moved.contexts[new] = contexts
+        moved.nodes[new], moved.contexts[new] = nodes, contexts
         moved.context_keys[new] = hash_contexts(rows, contexts)
         moved.decoder_out[new] = self.networks.decoder(contexts)
 
 
-def _bound(live: Live, logits: Floats, log_sums: Doubles, places: Ints, beam: int) -> Floats:
+def _bound(rows: Ints, maxima: Floats, offsets: Doubles, beam: int) -> Floats:
     """A logit [R] that every label reaches which may be among the utterance's best `beam`.
 
-    The B-th best of all labels is no worse than the B-th best of maxima over groups of labels.
+    The B-th best of all labels is no worse than the B-th best of maxima [R, G] over groups of them.
     """
-    num_rows, width = int(live.rows[-1]) + 1, min(logits.shape[1], NUM_GROUPS)
-    whole = logits.shape[1] // width * width
-    groups = logits[:, :whole].reshape(len(logits), -1, width).max(axis=1)
-    offsets = live.scores - log_sums[places]
-    slots = np.arange(len(live.rows)) - np.searchsorted(live.rows, live.rows)
-    maxima = np.full((num_rows, beam, width), -np.inf)
-    maxima[live.rows, slots] = offsets[:, None] + groups[places]
-    lowest = np.partition(maxima.reshape(num_rows, -1), -beam, axis=1)[:, -beam]
+    num_rows, num_groups = int(rows[-1]) + 1, maxima.shape[1]
+    best = np.full((num_rows, beam, num_groups), -np.inf)
+    best[rows, np.arange(len(rows)) - rows.searchsorted(rows)] = maxima + offsets[:, None]
+    best = best.reshape(num_rows, -1)
+    best.partition(-beam, axis=1)
     # float64 rounds on the way, and then float32
-    reached = (lowest[live.rows] - offsets - 1e-6).astype(np.float32)
-    return np.nextafter(reached, np.float32(-np.inf))
+    rounded = (best[rows, -beam] - offsets - 1e-6).astype(np.float32)
+    lowest: Floats = np.nextafter(rounded, np.float32(-np.inf))
+    return lowest
 
 
 def _merge(scores: Doubles, keys: Keys) -> Ints:
     """Add to the first of equal keys the probabilities of the others; returns those that stay."""
     first = _first_equals(keys)
     number = np.arange(len(first))
-    again = np.flatnonzero(first != number)
+    again = (first != number).nonzero()[0]
     np.logaddexp.at(scores, first[again], scores[again])
-    return np.flatnonzero(first == number)
+    kept: Ints = (first == number).nonzero()[0]
+    return kept
 
 
 def _first_equals(keys: Keys) -> Ints:
-    """For each key, the place of the first that is equal."""
-    order = np.argsort(keys, kind="stable")
-    ranked = keys[order]
-    starts = np.concatenate([[True], ranked[1:] != ranked[:-1]])
-    first = np.empty_like(order)
-    first[order] = order[starts][np.cumsum(starts) - 1]
-    return first
+    """For each key, the place of the first that is equal; so few are quicker in a dictionary."""
+    seen: dict[int, int] = {}
+    return np.array([seen.setdefault(key, place) for place, key in enumerate(keys.tolist())])

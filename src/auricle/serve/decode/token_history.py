@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from auricle.serve.decode.hypothesis import Hypothesis
 
-Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
@@ -25,7 +25,7 @@ class History:
         self._log_probs = np.empty(size, np.float32)
         self._next = len(roots)
 
-    def add(self, parents: Ints, tokens: Ints, frames: Ints, log_probs: Floats) -> Ints:
+    def add(self, parents: Ints, tokens: Ints, frames: Ints, log_probs: Doubles) -> Ints:
         """New nodes [E]: each token behind its parent, its frame, its log-probability there."""
         new = slice(self._next, self._next + len(parents))
         self._parents[new], self._tokens[new] = parents, tokens
