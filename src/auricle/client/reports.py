@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from auricle.client.corpus import Outcome
+from auricle.client.hotword_scoring import Hits, HotwordScore
 from auricle.client.scoring import NOTHING, Alignment, Score
 from auricle.client.times import StreamSpeed, ranks
 
@@ -26,6 +27,32 @@ def kaldi_lines(score: Score) -> str:
         f"[ {score.wrong_sentences} / {len(score.utterances)} ]\n"
         f"Scored {len(score.utterances)} sentences, {score.absent} not present in hyp."
     )
+
+
+def hotword_lines(score: HotwordScore) -> str:
+    """All hotwords on a line, and one for each that was said or heard, the worst first."""
+    total = score.total
+    lines = [
+        f"hotwords: precision {_rate(total.precision)} [ {total.correct} / {total.heard} ], "
+        f"recall {_rate(total.recall)} [ {total.correct} / {total.said} ], F1 {_rate(total.f1)}"
+    ]
+    if score.words:
+        lines.append("   said  heard  correct  precision  recall      F1  hotword")
+    for word, hits in sorted(score.words.items(), key=lambda item: _missed(item[1]), reverse=True):
+        rates = (_rate(hits.precision), _rate(hits.recall), _rate(hits.f1))
+        lines.append(
+            f"{hits.said:7}{hits.heard:7}{hits.correct:9}"
+            f"{rates[0]:>11}{rates[1]:>8}{rates[2]:>8}  {word}"
+        )
+    return "\n".join(lines)
+
+
+def _missed(hits: Hits) -> int:
+    return hits.said + hits.heard - 2 * hits.correct
+
+
+def _rate(percent: float | None) -> str:
+    return "-" if percent is None else f"{percent:.2f}"
 
 
 @dataclass(frozen=True)
