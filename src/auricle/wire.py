@@ -31,7 +31,14 @@ ASR_PREFIX = "asr_prefix"  # TEXT_PREFIX: all that a decoder hears before it wri
 ASR_TIMESTAMPS = "asr_timestamps"  # whether to say when passages were said
 ASR_ENDPOINT = "asr_endpoint"  # streams: end segments where speech ends
 ASR_FINALIZE = "asr_finalize"  # streams: end the segment after this chunk
-ASR_HOTWORDS = "asr_hotwords"  # words with spaces between, or a JSON list of strings
+ASR_BEAM = "asr_beam"  # hypotheses that a search with a beam follows
+ASR_NBEST = "asr_nbest"  # hypotheses to tell, best first, in RESULT
+ASR_BLANK_PENALTY = "asr_blank_penalty"  # taken from the blank's logit, of transducers
+ASR_LM_WEIGHT = "asr_lm_weight"  # of the language model; 0 leaves it out
+ASR_LM_WORD_BONUS = "asr_lm_word_bonus"  # added for each of its units
+ASR_HOTWORDS = "asr_hotwords"  # words with spaces between, a JSON list, or phrases with scores
+ASR_HOTWORDS_SCORE = "asr_hotwords_score"  # of each token of a phrase that has none of its own
+ASR_ITN = "asr_itn"  # whether to write numbers and dates in digits
 ASR_VAD = "asr_vad"  # cut audio that is too long where nobody speaks
 # What speech is, by the names of silero-vad, each behind "asr_vad_".
 ASR_VAD_THRESHOLD = "asr_vad_threshold"

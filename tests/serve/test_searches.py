@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from auricle.serve.decode.hypothesis import Hypothesis
+from auricle.serve.options import BeamOptions
 from auricle.serve.runner import Tensors
-from auricle.serve.searches import create_searches
+from auricle.serve.scorers import Scorers
+from auricle.serve.searches import Parts, create_searches
 from auricle.spec import Choices, Decoding, PipelineSpec, Rescorer
 from tests.conftest import TRANSDUCER_SPEC, FakeRunner
 
@@ -55,7 +57,9 @@ def search(
     spec: PipelineSpec, decoding: Decoding, outputs: Tensors, runner: FakeRunner | None = None
 ) -> list[Hypothesis]:
     choices = Choices(beam=4, decoding=decoding)
-    return create_searches(spec, choices, runner or FakeRunner({}))[decoding](outputs)
+    parts = Parts(spec, choices, runner or FakeRunner({}), Scorers())
+    asked = [BeamOptions(width=4)] * len(outputs["OUT_LENS"])
+    return [nbest[0] for nbest in create_searches(parts)[decoding](outputs, asked)]
 
 
 @pytest.mark.parametrize("spec", [CTC, WENET], ids=["ctc", "ctc_attention"])

@@ -8,7 +8,7 @@ stop take time beyond their length (2000 Chinese characters 0.4 s): give segment
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from auricle.errors import InvalidRequestError
 
@@ -38,6 +38,7 @@ def choose_language(told: str | None, asked: str | None) -> str | None:
     return language if language in LANGUAGES else None
 
 
+@cache
 def create_itn(language: str) -> Itn:
     """What writes the numbers, dates, amounts and times of a text as they are written.
 

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from itertools import chain, islice
+from dataclasses import replace
+from itertools import chain, islice, starmap
 
 import numpy as np
 
+from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.detector import SpeechDetector
 from auricle.serve.hotwords import HotwordEmbedder
 from auricle.serve.long_form import LongForm
@@ -13,8 +15,10 @@ from auricle.serve.options import DecodingOptions, default_options
 from auricle.serve.planning import Waveform, group, pad, plan_sub_batches, stack
 from auricle.serve.recordings import Recordings
 from auricle.serve.runner import Array, Runner
-from auricle.serve.searches import create_searches
-from auricle.serve.tokens import TokenTable, Transcript
+from auricle.serve.scorers import Aids, Scorers
+from auricle.serve.searches import BEAM_DECODINGS, Parts, create_searches
+from auricle.serve.tokens import Alternative, TokenTable, Transcript
+from auricle.serve.written import write
 from auricle.spec import Choices, PipelineSpec, Vad
 
 
@@ -22,14 +26,21 @@ class Pipeline:
     """Recognises a list of waveforms of any lengths with as few padded samples as it may."""
 
     def __init__(
-        self, spec: PipelineSpec, choices: Choices, runner: Runner, tokens: TokenTable
+        self,
+        spec: PipelineSpec,
+        choices: Choices,
+        runner: Runner,
+        tokens: TokenTable,
+        aids: Aids | None = None,
     ) -> None:
+        """aids: what the searches are given beside the network."""
         self.spec = spec
         self.choices = choices
         self.runner = runner
         self.tokens = tokens
-        self.defaults = default_options(spec, choices)
-        self.searches = create_searches(spec, choices, runner)
+        aids = aids or Aids()
+        self.defaults = aids.add_to(default_options(spec, choices))
+        self.searches = create_searches(Parts(spec, choices, runner, Scorers(aids.language_model)))
         self.long_form = LongForm(spec, choices, runner, tokens) if spec.autoregressive else None
         self.embed = HotwordEmbedder(runner, spec.hotwords) if spec.hotwords else None
         self.max_seconds = min(choices.max_audio_seconds, spec.max_seconds or math.inf)
@@ -44,9 +55,10 @@ class Pipeline:
         whole = [row for row in rows if not self._is_cut(waveforms[row], options[row])]
         heard = self._hear([waveforms[row] for row in whole], [options[row] for row in whole])
         transcripts = dict(zip(whole, heard, strict=True))
-        return [
+        said = [
             transcripts.get(row) or self._hear_cut(waveforms[row], options[row]) for row in rows
         ]
+        return [write(each, asked.itn) for each, asked in zip(said, options, strict=True)]
 
     def _create_recordings(self, facts: Vad) -> Recordings:
         detector = SpeechDetector(facts, self.runner)
@@ -73,11 +85,28 @@ class Pipeline:
         for plan in plans:
             order = list(chain(*plan))
             search = self.searches[options[order[0]].decoding]
-            hypotheses = search(stack(list(islice(outputs, len(plan)))))
-            seconds = [len(waveforms[row]) / self.spec.sample_rate for row in order]
-            heard = map(self.tokens.transcribe, hypotheses, seconds)
-            transcripts |= zip(order, heard, strict=True)
+            asked = [options[row] for row in order]
+            batch = stack(list(islice(outputs, len(plan))))
+            nbests = search(batch, [each.beam for each in asked])
+            for row, nbest, wanted in zip(order, nbests, asked, strict=True):
+                seconds = len(waveforms[row]) / self.spec.sample_rate
+                transcripts[row] = self._tell(nbest, seconds, wanted)
         return [transcripts[row] for row in range(len(waveforms))]
+
+    def _tell(
+        self, nbest: Sequence[Hypothesis], seconds: float, asked: DecodingOptions
+    ) -> Transcript:
+        best = self.tokens.transcribe(nbest[0], seconds)
+        if asked.beam.nbest and asked.decoding in BEAM_DECODINGS:
+            best = replace(best, nbest=self._alternatives(nbest, asked.beam.nbest))
+        return best
+
+    def _alternatives(self, nbest: Sequence[Hypothesis], most: int) -> tuple[Alternative, ...]:
+        """Different texts: two hypotheses may spell one in different pieces."""
+        scores: dict[str, float | None] = {}
+        for hypothesis in nbest:
+            scores.setdefault(self.tokens.transcribe(hypothesis).text, hypothesis.score)
+        return tuple(islice(starmap(Alternative, scores.items()), most))
 
     def _plan(
         self, rows: Sequence[int], waveforms: Sequence[Waveform], options: Sequence[DecodingOptions]

@@ -14,9 +14,11 @@ Waveform = NDArray[np.float32]  # [num_samples], in [-1, 1]
 
 def group(options: Sequence[DecodingOptions]) -> list[list[int]]:
     """The rows that may share a run and a search, by what they ask for."""
-    groups: dict[tuple[Decoding, HotwordIds], list[int]] = {}
+    groups: dict[tuple[Decoding, HotwordIds, int, float], list[int]] = {}
     for row, asked in enumerate(options):
-        groups.setdefault((asked.decoding, asked.hotwords), []).append(row)
+        beam = asked.beam
+        key = asked.decoding, asked.hotwords, beam.width, beam.blank_penalty
+        groups.setdefault(key, []).append(row)
     return list(groups.values())
 
 

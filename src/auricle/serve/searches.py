@@ -1,30 +1,48 @@
 """How each head's outputs become hypotheses: one search for every head and decoding."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from auricle.serve.decode import (
     alignment,
     cif,
     ctc,
+    modified_beam,
     prefix_beam,
     recurrent,
     rescoring,
     transducer,
 )
 from auricle.serve.decode.hypothesis import Hypothesis
+from auricle.serve.options import BeamOptions
 from auricle.serve.runner import Runner, Tensors
+from auricle.serve.scorers import Scorers
 from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
 
-Search = Callable[[Tensors], list[Hypothesis]]  # the encoder's outputs to hypotheses
+# The encoder's outputs and what is asked of each row, by all of them a beam as wide, to each row's
+# hypotheses, best first: as many as the search knows, at least one.
+Search = Callable[[Tensors, Sequence[BeamOptions]], list[list[Hypothesis]]]
+# Those that know more hypotheses than the best.
+BEAM_DECODINGS = frozenset(("modified_beam_search", "prefix_beam_search", "attention_rescoring"))
 END_ID = 2  # </s> of every Paraformer, as funasr_onnx/paraformer_bin.py has it
 
 
-def create_searches(spec: PipelineSpec, choices: Choices, runner: Runner) -> dict[Decoding, Search]:
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """What a search is made of."""
+
+    spec: PipelineSpec
+    choices: Choices
+    runner: Runner
+    scorers: Scorers
+
+
+def create_searches(parts: Parts) -> dict[Decoding, Search]:
     """Every search of the model's head; RepositoryError if choices ask for what it has not."""
-    check_fit(spec, choices)
+    spec = parts.spec
+    check_fit(spec, parts.choices)
     return {
-        decoding: create(spec, choices, runner)
+        decoding: create(parts)
         for (head, decoding), create in SEARCHES.items()
         if head == spec.head
     }
@@ -60,59 +78,93 @@ def create_predictor(
     return network, options
 
 
-def _recurrent_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:
-    network, options = create_predictor(spec, choices, runner)
+def _alone(hypotheses: list[Hypothesis]) -> list[list[Hypothesis]]:
+    """Of a search that knows the best only."""
+    return [[hypothesis] for hypothesis in hypotheses]
 
-    def search(outputs: Tensors) -> list[Hypothesis]:
+
+def _recurrent_search(parts: Parts) -> Search:
+    network, options = create_predictor(parts.spec, parts.choices, parts.runner)
+
+    def search(outputs: Tensors, _asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
-        return recurrent.greedy_search(encoder_out, lens, network, options)  # type: ignore[arg-type]
+        return _alone(recurrent.greedy_search(encoder_out, lens, network, options))  # type: ignore[arg-type]
 
     return search
 
 
-def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:
-    options = transducer.Options(spec.context_size, spec.blank_id, spec.unk_id, choices.lookahead)
-    networks = create_networks(runner)
+def transducer_options(spec: PipelineSpec, choices: Choices) -> transducer.Options:
+    return transducer.Options(spec.context_size, spec.blank_id, spec.unk_id, choices.lookahead)
 
-    def search(outputs: Tensors) -> list[Hypothesis]:
+
+def _transducer_search(parts: Parts) -> Search:
+    options = transducer_options(parts.spec, parts.choices)
+    networks = create_networks(parts.runner)
+
+    def search(outputs: Tensors, _asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
-        return transducer.greedy_search(encoder_out, lens, *networks, options)  # type: ignore[arg-type]
+        return _alone(transducer.greedy_search(encoder_out, lens, *networks, options))  # type: ignore[arg-type]
 
     return search
 
 
-def _ctc_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> Search:
-    def search(outputs: Tensors) -> list[Hypothesis]:
+def _modified_beam_search(parts: Parts) -> Search:
+    options = transducer_options(parts.spec, parts.choices)
+    networks = create_networks(parts.runner)
+
+    def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
+        return modified_beam.search(
+            outputs["ENCODER_OUT"],  # type: ignore[arg-type]
+            outputs["OUT_LENS"],  # type: ignore[arg-type]
+            *networks,
+            options,
+            asked[0].width,
+            parts.scorers.create(asked),
+            asked[0].blank_penalty,
+        )
+
+    return search
+
+
+def _ctc_search(parts: Parts) -> Search:
+    def search(outputs: Tensors, _asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         ids, log_probs = outputs["TOPK_IDS"][..., 0], outputs["TOPK_LOG_PROBS"][..., 0]
-        return ctc.greedy_search(ids, log_probs, outputs["OUT_LENS"], spec.blank_id)  # type: ignore[arg-type]
+        lens, blank_id = outputs["OUT_LENS"], parts.spec.blank_id
+        return _alone(ctc.greedy_search(ids, log_probs, lens, blank_id))  # type: ignore[arg-type]
 
     return search
 
 
-def _prefix_beam_search(spec: PipelineSpec, choices: Choices, _runner: Runner) -> Search:
-    def search(outputs: Tensors) -> list[Hypothesis]:
-        emissions = _emissions(outputs, spec.blank_id)
-        nbests = prefix_beam.search(emissions, choices.beam)
-        return alignment.align([nbest[0] for nbest in nbests], emissions)
+def _prefix_beam_search(parts: Parts) -> Search:
+    def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
+        emissions = _emissions(outputs, parts.spec.blank_id)
+        nbests = prefix_beam.search(emissions, asked[0].width, parts.scorers.create(asked))
+        return _dated(nbests, emissions)
 
     return search
 
 
-def _attention_rescoring(spec: PipelineSpec, choices: Choices, runner: Runner) -> Search:
+def _attention_rescoring(parts: Parts) -> Search:
+    spec = parts.spec
     assert spec.rescorer, "a model with head ctc_attention has a rescorer"
     options = rescoring.Options(**dataclasses.asdict(spec.rescorer))
 
     def score(inputs: rescoring.Inputs) -> rescoring.Floats:
-        return runner.run("rescorer", [inputs])[0]["scores"]  # type: ignore[return-value]
+        return parts.runner.run("rescorer", [inputs])[0]["scores"]  # type: ignore[return-value]
 
-    def search(outputs: Tensors) -> list[Hypothesis]:
+    def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         emissions = _emissions(outputs, spec.blank_id)
-        nbests = prefix_beam.search(emissions, choices.beam)
+        nbests = prefix_beam.search(emissions, asked[0].width, parts.scorers.create(asked))
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
-        chosen = rescoring.rescore(nbests, encoder_out, lens, score, options)  # type: ignore[arg-type]
-        return alignment.align(chosen, emissions)
+        return _dated(rescoring.rescore(nbests, encoder_out, lens, score, options), emissions)  # type: ignore[arg-type]
 
     return search
+
+
+def _dated(nbests: list[list[Hypothesis]], emissions: ctc.Emissions) -> list[list[Hypothesis]]:
+    """The best of each with its times; of the others only the text is told."""
+    best = alignment.align([nbest[0] for nbest in nbests], emissions)
+    return [[first, *nbest[1:]] for first, nbest in zip(best, nbests, strict=True)]
 
 
 def _emissions(outputs: Tensors, blank_id: int) -> ctc.Emissions:
@@ -125,23 +177,25 @@ def _emissions(outputs: Tensors, blank_id: int) -> ctc.Emissions:
     )
 
 
-def _cif_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> Search:
+def _cif_search(parts: Parts) -> Search:
+    spec = parts.spec
     options = cif.Options(spec.num_end_tokens, (spec.blank_id, END_ID))
 
-    def search(outputs: Tensors) -> list[Hypothesis]:
+    def search(outputs: Tensors, _asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         names = ("TOKEN_IDS", "TOKEN_LOG_PROBS", "NUM_TOKENS")
         tokens = cif.Tokens(*(outputs[name] for name in names))  # type: ignore[arg-type]
         peaks = None
         if spec.has_timestamps:
             peaks = cif.Peaks(outputs["CIF_PEAKS"], outputs["OUT_LENS"])  # type: ignore[arg-type]
-        return cif.greedy_search(tokens, peaks, options)
+        return _alone(cif.greedy_search(tokens, peaks, options))
 
     return search
 
 
-Create = Callable[[PipelineSpec, Choices, Runner], Search]
+Create = Callable[[Parts], Search]
 SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
+    ("transducer", "modified_beam_search"): _modified_beam_search,
     ("recurrent_transducer", "greedy_search"): _recurrent_search,
     ("ctc", "greedy_search"): _ctc_search,
     ("ctc", "prefix_beam_search"): _prefix_beam_search,

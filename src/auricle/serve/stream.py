@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from auricle.serve.decode.endpoint import NEVER, Rules
 from auricle.serve.framing import Backlog
+from auricle.serve.options import BeamOptions
 from auricle.serve.planning import Waveform
 from auricle.serve.runner import Array, Tensors
 from auricle.serve.segments import Segment
@@ -15,16 +16,18 @@ from auricle.serve.tokens import GrowingText
 class Stream:
     """A stream between two chunks; a value.
 
+    asked: of its search, from its first chunk on.
     state: float32 [S], the encoder's; None before the first window.
     next_state: likewise, that will take over when the positions of state end.
     origin: samples of the caller before those that this state has seen or will see.
     text: so far.  stable: what of it will not change.
-    kept: of each window of the open segment, what a second pass over it reads.
+    num_windows: of the open segment.  kept: of each of them, what a second pass over it reads.
     closed: segments that no partial has told yet.
     """
 
     memory: Memory
     rules: Rules = NEVER
+    asked: BeamOptions = field(default_factory=BeamOptions)
     backlog: Backlog = field(default_factory=Backlog)
     state: Array | None = None
     next_state: Array | None = None
@@ -32,6 +35,7 @@ class Stream:
     text: GrowingText = field(default_factory=GrowingText)
     stable: GrowingText = field(default_factory=GrowingText)
     segment: Segment = field(default_factory=Segment)
+    num_windows: int = 0
     kept: tuple[Tensors, ...] = ()
     closed: tuple[Segment, ...] = ()
 

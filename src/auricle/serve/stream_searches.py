@@ -8,14 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auricle.serve.decode import cif, ctc, recurrent, transducer
+from auricle.serve.decode import cif, ctc, modified_beam, recurrent, transducer
 from auricle.serve.decode.hypothesis import Hypothesis
+from auricle.serve.options import BeamOptions
 from auricle.serve.planning import stack
-from auricle.serve.runner import Runner, Tensors
-from auricle.serve.searches import END_ID, create_networks, create_predictor, create_searches
-from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
+from auricle.serve.runner import Tensors
+from auricle.serve.searches import (
+    END_ID,
+    Parts,
+    create_networks,
+    create_predictor,
+    create_searches,
+    transducer_options,
+)
+from auricle.spec import Decoding, Head, check_fit
 
-Memory = Sequence[float]  # what a search must know of a stream's frames so far
+# What a search must know of a stream's frames so far.
+Memory = Sequence[float] | modified_beam.Beam
 
 CIF_OUTPUTS = ("TOKEN_IDS", "TOKEN_LOG_PROBS", "TOKEN_FRAMES", "NUM_TOKENS", "HAS_TAIL")
 
@@ -23,45 +32,71 @@ MAX_SECONDS = 60.0  # of a segment: what a stream keeps, and describes in each a
 MAX_SECONDS_TWICE = 30.0  # of one that is searched again when it ends, at once and whole
 
 
+Advance = Callable[
+    [Tensors, Sequence[Memory], Sequence[BeamOptions]], tuple[list[Hypothesis], list[Memory]]
+]
+
+
 def _never(_memory: Memory) -> bool:
     return False
 
 
 @dataclass(frozen=True)
-class StreamSearch:
-    """start: the memory before a stream's first frame.
+class Ended:
+    """A segment that ends: its outputs that the search reads, [1, T, ...] with OUT_LENS."""
 
-    advance: the outputs of a window and the memories of N streams -> what the window adds to each,
-        dated from its first frame, and the memories behind it.
+    outputs: Tensors
+    memory: Memory
+    asked: BeamOptions
+
+
+def _stay(memory: Memory, _asked: BeamOptions) -> Memory:
+    return memory
+
+
+@dataclass(frozen=True)
+class StreamSearch:
+    """start: what is asked of a stream -> the memory before its first frame.
+
+    advance: the outputs of a window, the memories of N streams and what is asked of them -> what
+        the window adds to each, dated from its first frame, and the memories behind it.
+    retells: whether advance gives instead all of the open segment, dated from its first frame.
     max_seconds: of a segment.
     is_amid_token: whether a segment that ended behind this memory would cut a token in two.
     complete: the memory behind a stream's last window -> what was held back, dated from its end.
-    finish: the outputs of some segments that end, each [1, T, ...] with OUT_LENS -> their
-        hypotheses, dated from the first frame; None where what advance found is the last word.
+    finish: some segments that end -> their hypotheses, dated from the first frame; None where what
+        advance found is the last word.
+    resume: the memory behind a segment that ended -> that before the next one of the stream.
     reads: the outputs that it reads.
     """
 
-    start: Memory
-    advance: Callable[[Tensors, Sequence[Memory]], tuple[list[Hypothesis], list[Memory]]]
+    start: Callable[[BeamOptions], Memory]
+    advance: Advance
+    retells: bool = False
     max_seconds: float = MAX_SECONDS
     is_amid_token: Callable[[Memory], bool] = _never
     complete: Callable[[Memory], Hypothesis] | None = None
-    finish: Callable[[Sequence[Tensors]], list[Hypothesis]] | None = None
+    finish: Callable[[Sequence[Ended]], list[Hypothesis]] | None = None
+    resume: Callable[[Memory, BeamOptions], Memory] = _stay
     reads: tuple[str, ...] = ()
 
 
-def create_stream_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
+def create_stream_search(parts: Parts) -> StreamSearch:
     """RepositoryError if choices ask for a decoding that the model has not."""
-    check_fit(spec, choices)
-    return STREAM_SEARCHES[spec.head, choices.decoding](spec, choices, runner)
+    check_fit(parts.spec, parts.choices)
+    return STREAM_SEARCHES[parts.spec.head, parts.choices.decoding](parts)
 
 
-def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
-    options = transducer.Options(spec.context_size, spec.blank_id, spec.unk_id, choices.lookahead)
-    networks = create_networks(runner)
+def _always(memory: Memory) -> Callable[[BeamOptions], Memory]:
+    return lambda _asked: memory
+
+
+def _transducer_search(parts: Parts) -> StreamSearch:
+    options = transducer_options(parts.spec, parts.choices)
+    networks = create_networks(parts.runner)
 
     def advance(
-        outputs: Tensors, memories: Sequence[Memory]
+        outputs: Tensors, memories: Sequence[Memory], _asked: Sequence[BeamOptions]
     ) -> tuple[list[Hypothesis], list[Memory]]:
         contexts = np.array(memories, np.int64)
         encoder_out = outputs["ENCODER_OUT"]
@@ -69,21 +104,60 @@ def _transducer_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> 
         return found, [tuple(context) for context in contexts.tolist()]
 
     start = transducer.initial_contexts(1, options)[0].tolist()
-    return StreamSearch(tuple(start), advance)
+    return StreamSearch(_always(tuple(start)), advance)
 
 
-def _recurrent_search(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
-    network, options = create_predictor(spec, choices, runner)
+def _modified_beam_search(parts: Parts) -> StreamSearch:
+    options = transducer_options(parts.spec, parts.choices)
+    networks, scorers = create_networks(parts.runner), parts.scorers
+    width, penalty = parts.choices.beam, parts.choices.blank_penalty
+
+    def start(asked: BeamOptions) -> Memory:
+        return modified_beam.start(1, options, scorers.of_streams([asked]))[0]
 
     def advance(
-        outputs: Tensors, memories: Sequence[Memory]
+        outputs: Tensors, memories: Sequence[Memory], asked: Sequence[BeamOptions]
+    ) -> tuple[list[Hypothesis], list[Memory]]:
+        scorer, encoder_out = scorers.of_streams(asked), outputs["ENCODER_OUT"]
+        beams = modified_beam.continue_search(
+            encoder_out, _beams(memories), *networks, options, width, scorer, penalty  # type: ignore[arg-type]
+        )  # fmt: skip
+        nbests = modified_beam.hypotheses(beams, options)
+        return [nbest[0] for nbest in nbests], list(beams)
+
+    def finish(segments: Sequence[Ended]) -> list[Hypothesis]:
+        scorer = scorers.of_streams([each.asked for each in segments])
+        beams = _beams([each.memory for each in segments])
+        return [nbest[0] for nbest in modified_beam.finish(beams, options, scorer)]
+
+    def resume(memory: Memory, asked: BeamOptions) -> Memory:
+        scorer = scorers.of_streams([asked])
+        return modified_beam.restart(_beams([memory]), options, scorer)[0]
+
+    return StreamSearch(start, advance, retells=True, finish=finish, resume=resume)
+
+
+def _numbers(memory: Memory) -> Sequence[float]:
+    assert not isinstance(memory, modified_beam.Beam), "only a beam is kept as one"
+    return memory
+
+
+def _beams(memories: Sequence[Memory]) -> list[modified_beam.Beam]:
+    return [each for each in memories if isinstance(each, modified_beam.Beam)]
+
+
+def _recurrent_search(parts: Parts) -> StreamSearch:
+    network, options = create_predictor(parts.spec, parts.choices, parts.runner)
+
+    def advance(
+        outputs: Tensors, memories: Sequence[Memory], _asked: Sequence[BeamOptions]
     ) -> tuple[list[Hypothesis], list[Memory]]:
         position = _position_of(np.stack([np.frombuffer(each, np.float32) for each in memories]))  # type: ignore[call-overload]  # arrays all
         encoder_out = outputs["ENCODER_OUT"]
         found, position = recurrent.continue_search(encoder_out, position, network, options)  # type: ignore[arg-type]
         return found, _memories_of(position)
 
-    return StreamSearch(_memories_of(recurrent.start(1, options))[0], advance)
+    return StreamSearch(_always(_memories_of(recurrent.start(1, options))[0]), advance)
 
 
 def _position_of(memories: NDArray[np.float32]) -> recurrent.Position:
@@ -98,33 +172,37 @@ def _memories_of(position: recurrent.Position) -> list[Memory]:
     return [array("f", row.tobytes()) for row in rows]
 
 
-def _ctc_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> StreamSearch:
+def _ctc_search(parts: Parts) -> StreamSearch:
+    blank_id = parts.spec.blank_id
+
     def advance(
-        outputs: Tensors, memories: Sequence[Memory]
+        outputs: Tensors, memories: Sequence[Memory], _asked: Sequence[BeamOptions]
     ) -> tuple[list[Hypothesis], list[Memory]]:
         ids, log_probs = outputs["TOPK_IDS"][..., 0], outputs["TOPK_LOG_PROBS"][..., 0]
-        before = np.array([label for (label,) in memories], np.int32)
-        found, last = ctc.continue_search(ids, log_probs, before, spec.blank_id)  # type: ignore[arg-type]
+        before = np.array([label for (label,) in map(_numbers, memories)], np.int32)
+        found, last = ctc.continue_search(ids, log_probs, before, blank_id)  # type: ignore[arg-type]
         return found, [(label,) for label in last.tolist()]
 
-    return StreamSearch((ctc.NO_LABEL,), advance)
+    return StreamSearch(_always((ctc.NO_LABEL,)), advance)
 
 
-def _searched_twice(spec: PipelineSpec, choices: Choices, runner: Runner) -> StreamSearch:
+def _searched_twice(parts: Parts) -> StreamSearch:
     """The best path at once, and the search that was chosen when a segment ends."""
-    search = create_searches(spec, choices, runner)[choices.decoding]
+    spec, decoding = parts.spec, parts.choices.decoding
+    search = create_searches(parts)[decoding]
 
-    def finish(segments: Sequence[Tensors]) -> list[Hypothesis]:
-        return search(stack(segments))
+    def finish(segments: Sequence[Ended]) -> list[Hypothesis]:
+        outputs = stack([each.outputs for each in segments])
+        return [nbest[0] for nbest in search(outputs, [each.asked for each in segments])]
 
     def is_amid_token(memory: Memory) -> bool:
-        return memory[0] not in (spec.blank_id, ctc.NO_LABEL)
+        return _numbers(memory)[0] not in (spec.blank_id, ctc.NO_LABEL)
 
     reads: tuple[str, ...] = ("TOPK_IDS", "TOPK_LOG_PROBS", "BLANK_LOG_PROBS")
-    if choices.decoding == "attention_rescoring":
+    if decoding == "attention_rescoring":
         reads += ("ENCODER_OUT",)
     return dataclasses.replace(
-        _ctc_search(spec, choices, runner),
+        _ctc_search(parts),
         max_seconds=MAX_SECONDS_TWICE,
         is_amid_token=is_amid_token,
         finish=finish,
@@ -132,27 +210,28 @@ def _searched_twice(spec: PipelineSpec, choices: Choices, runner: Runner) -> Str
     )
 
 
-def _cif_search(spec: PipelineSpec, _choices: Choices, _runner: Runner) -> StreamSearch:
-    special_ids = (spec.blank_id, END_ID)
+def _cif_search(parts: Parts) -> StreamSearch:
+    special_ids = (parts.spec.blank_id, END_ID)
 
     def advance(
-        outputs: Tensors, _memories: Sequence[Memory]
+        outputs: Tensors, _memories: Sequence[Memory], _asked: Sequence[BeamOptions]
     ) -> tuple[list[Hypothesis], list[Memory]]:
         fields = (outputs[name] for name in CIF_OUTPUTS)
         found, opens = cif.continue_search(cif.Window(*fields), special_ids)  # type: ignore[arg-type]
         return found, list(opens)
 
     return StreamSearch(
-        cif.NOTHING_OPEN,
+        _always(cif.NOTHING_OPEN),
         advance,
         is_amid_token=lambda memory: memory != cif.NOTHING_OPEN,
-        complete=cif.complete,
+        complete=lambda memory: cif.complete(_numbers(memory)),
     )
 
 
-Create = Callable[[PipelineSpec, Choices, Runner], StreamSearch]
+Create = Callable[[Parts], StreamSearch]
 STREAM_SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
+    ("transducer", "modified_beam_search"): _modified_beam_search,
     ("recurrent_transducer", "greedy_search"): _recurrent_search,
     ("cif", "greedy_search"): _cif_search,
     ("ctc", "greedy_search"): _ctc_search,

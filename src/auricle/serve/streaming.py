@@ -12,11 +12,15 @@ import numpy as np
 from auricle.serve.decode.endpoint import NEVER, RuleName, Rules, find_endpoint
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.framing import Backlog, Framing
+from auricle.serve.options import BeamOptions, default_options
 from auricle.serve.relay import create_relay
 from auricle.serve.runner import Array, Runner, Tensors
+from auricle.serve.scorers import Aids, Scorers
+from auricle.serve.searches import Parts
 from auricle.serve.segments import Endpoint, Segment
 from auricle.serve.stream import Chunk, Partial, Stream
-from auricle.serve.stream_searches import create_stream_search
+from auricle.serve.stream_arrays import join, stack_rows, take_row
+from auricle.serve.stream_searches import Ended, create_stream_search
 from auricle.serve.tokens import TokenTable
 from auricle.spec import Choices, PipelineSpec
 
@@ -28,8 +32,14 @@ class StreamingPipeline:
     """Recognises many streams at once; holds none of them."""
 
     def __init__(
-        self, spec: PipelineSpec, choices: Choices, runner: Runner, tokens: TokenTable
+        self,
+        spec: PipelineSpec,
+        choices: Choices,
+        runner: Runner,
+        tokens: TokenTable,
+        aids: Aids | None = None,
     ) -> None:
+        """aids: what the searches are given beside the network."""
         assert spec.streaming, "a model of streams says how it takes them"
         self.spec = spec
         self.facts = spec.streaming
@@ -38,11 +48,15 @@ class StreamingPipeline:
         self.tokens = tokens
         self.framing = Framing(spec.streaming, spec.sample_rate)
         self.relay = create_relay(spec.streaming)
-        self.search = create_stream_search(spec, choices, runner)
+        aids = aids or Aids()
+        self.defaults = aids.add_to(default_options(spec, choices)).beam
+        scorers = Scorers(aids.language_model)
+        self.search = create_stream_search(Parts(spec, choices, runner, scorers))
 
-    def start(self, rules: Rules = NEVER) -> Stream:
+    def start(self, rules: Rules = NEVER, asked: BeamOptions | None = None) -> Stream:
         """A stream before its first chunk; rules: by which its segments end."""
-        return Stream(self.search.start, rules)
+        asked = asked or self.defaults
+        return Stream(self.search.start(asked), rules, asked)
 
     def step(
         self, streams: Sequence[Stream], chunks: Sequence[Chunk]
@@ -75,10 +89,12 @@ class StreamingPipeline:
         """Each stream behind its next window; the segments that a rule ends, end."""
         streams = self._relieve(streams)
         outputs, states = self._encode(streams)
-        found, memories = self.search.advance(outputs, [stream.memory for stream in streams])
+        memories = [stream.memory for stream in streams]
+        asked = [stream.asked for stream in streams]
+        found, memories = self.search.advance(outputs, memories, asked)
         advanced = []
         for row, stream in enumerate(streams):
-            kept = {name: _row(outputs[name], row) for name in self.search.reads}
+            kept = {name: take_row(outputs[name], row) for name in self.search.reads}
             state, next_state = states[row]
             moved = dataclasses.replace(
                 stream, state=state, next_state=next_state, memory=memories[row]
@@ -110,7 +126,7 @@ class StreamingPipeline:
         rows = [(stream, stream.state) for stream in streams]
         rows += [(streams[row], streams[row].next_state) for row in doubled]
         outputs = self._run(rows)
-        states = [_row(outputs["NEW_STATE"], row) for row in range(len(rows))]
+        states = [take_row(outputs["NEW_STATE"], row) for row in range(len(rows))]
         following = dict(zip(doubled, states[len(streams) :], strict=True))
         behind = [(states[row], following.get(row)) for row in range(len(streams))]
         return {name: values[: len(streams)] for name, values in outputs.items()}, behind
@@ -128,21 +144,31 @@ class StreamingPipeline:
         zeros = np.zeros(self.facts.state_size, np.float32)
         states = [zeros if state is None else state for _, state in rows]
         windows = [self.framing.window(stream.backlog) for stream, _ in rows]
-        return {"CHUNK": _stack(windows), "STATE": _stack(states)}
+        return {"CHUNK": stack_rows(windows), "STATE": stack_rows(states)}
 
     def _extend(self, stream: Stream, added: Hypothesis, kept: Tensors) -> Stream:
         """Behind its window, with what that window added."""
-        first_frame = self._passed(stream) / self.spec.sample_rate / self.spec.seconds_per_frame
-        passed = dataclasses.replace(stream, backlog=self.framing.advance(stream.backlog))
-        heard = self._seconds(passed)
-        text = self.tokens.grow(stream.text, added.ids)
-        return dataclasses.replace(
-            passed,
-            segment=stream.segment.extend(added, first_frame, heard),
-            text=text,
-            stable=stream.stable if self.search.finish else text,
-            kept=(*stream.kept, kept) if self.search.finish else (),
+        passed = dataclasses.replace(
+            stream,
+            backlog=self.framing.advance(stream.backlog),
+            num_windows=stream.num_windows + 1,
+            kept=(*stream.kept, kept) if self.search.reads else (),
         )
+        heard = self._seconds(passed)
+        if self.search.retells:
+            said = added.moved(self._first_frame(passed, passed.num_windows))
+            segment = dataclasses.replace(stream.segment, hypothesis=said, end=heard)
+            text = self.tokens.grow(stream.stable, added.ids)
+        else:
+            segment = stream.segment.extend(added, self._first_frame(passed, 1), heard)
+            text = self.tokens.grow(stream.text, added.ids)
+        stable = stream.stable if self.search.finish else text
+        return dataclasses.replace(passed, segment=segment, text=text, stable=stable)
+
+    def _first_frame(self, stream: Stream, num_windows: int) -> float:
+        """The encoder's frame at which the last windows began."""
+        behind = num_windows * self.facts.hop
+        return (self._passed(stream) - behind) / self.spec.sample_rate / self.spec.seconds_per_frame
 
     def _passed(self, stream: Stream) -> int:
         """Samples of the stream of which the encoder has spoken."""
@@ -203,7 +229,7 @@ class StreamingPipeline:
         text = self.tokens.pause(stream.text)
         return dataclasses.replace(
             stream,
-            memory=self.search.start,
+            memory=self.search.start(stream.asked),
             backlog=Backlog(),
             state=None,
             next_state=None,
@@ -228,6 +254,8 @@ class StreamingPipeline:
                 closed=(*stream.closed, closed),
                 text=text,
                 stable=text,
+                memory=self.search.resume(stream.memory, stream.asked),
+                num_windows=0,
                 kept=(),
             )
         return behind
@@ -235,15 +263,15 @@ class StreamingPipeline:
     def _finish(self, streams: Sequence[Stream]) -> list[Hypothesis]:
         """The last word on the open segment of each, all at once."""
         finals = [stream.segment.hypothesis for stream in streams]
-        rows = [row for row, stream in enumerate(streams) if stream.kept]
+        rows = [row for row, stream in enumerate(streams) if stream.num_windows]
         if not (self.search.finish and rows):
             return finals
-        found = self.search.finish([_join(streams[row].kept) for row in rows])
-        for row, hypothesis in zip(rows, found, strict=True):
-            stream = streams[row]
-            passed = stream.backlog.num_windows - len(stream.kept)
-            start = (stream.origin + passed * self.facts.hop) / self.spec.sample_rate
-            finals[row] = hypothesis.moved(start / self.spec.seconds_per_frame)
+        ended = [
+            Ended(join(streams[row].kept), streams[row].memory, streams[row].asked) for row in rows
+        ]
+        for row, hypothesis in zip(rows, self.search.finish(ended), strict=True):
+            first_frame = self._first_frame(streams[row], streams[row].num_windows)
+            finals[row] = hypothesis.moved(first_frame)
         return finals
 
     def _tell(self, before: Stream, stream: Stream, chunk: Chunk) -> Partial:
@@ -256,23 +284,3 @@ class StreamingPipeline:
             seconds=stream.num_samples / self.spec.sample_rate,
             is_final=chunk.is_last,
         )
-
-
-def _row(batch: Array, row: int) -> Array:
-    """A copy, lest one stream keep the states of all others in memory."""
-    of_row: Array = batch[row]
-    return of_row if len(batch) == 1 else of_row.copy()
-
-
-def _stack(rows: Sequence[Array]) -> Array:
-    """[N, ...]; a row alone, which may have megabytes, is not copied."""
-    return rows[0][None] if len(rows) == 1 else np.stack(rows)
-
-
-def _join(windows: Sequence[Tensors]) -> Tensors:
-    """The outputs of many windows [T, ...] as those of one utterance [1, sum of T, ...]."""
-    joined: dict[str, Array] = {
-        name: np.concatenate([each[name] for each in windows])[None] for name in windows[0]
-    }
-    num_frames = next(iter(joined.values())).shape[1]
-    return joined | {"OUT_LENS": np.array([num_frames], np.int32)}

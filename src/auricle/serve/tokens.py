@@ -36,11 +36,20 @@ class Word:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """score: natural logarithm of what the search gave the hypothesis, or None."""
+
+    text: str
+    score: float | None
+
+
+@dataclass(frozen=True)
 class Transcript:
     """language, tags: what the model itself says of the audio; None where it says nothing.
 
     parts: of the audio, where it was cut or the model says when each was said; None where it was
         heard whole.
+    nbest: texts, best first; None where nobody asked, or the search knows the best only.
     """
 
     text: str
@@ -49,6 +58,7 @@ class Transcript:
     language: str | None = None
     tags: Tags | None = None
     parts: "tuple[Part, ...] | None" = None
+    nbest: tuple[Alternative, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -2,26 +2,36 @@
 
 import dataclasses
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from auricle.errors import RepositoryError
-from auricle.spec.facts import DECODINGS, Decoding, PipelineSpec
+from auricle.spec.facts import BEAM_SEARCHES, DECODINGS, Decoding, PipelineSpec
 
 # The environment variable by which `auricle serve` asks for a request log: 0, 1, or text.
 LOG_REQUESTS = "AURICLE_LOG_REQUESTS"
 
 RunnerName = Literal["onnxruntime", "bls"]
-Endpointing = Literal["off", "on"]
+Switch = Literal["off", "on"]
+Units = Literal["auto", "tokens", "words"]
+Itn = Literal["off", "on", "en", "ja", "zh"]
 
 CHOSEN_BY_NAME: dict[str, tuple[str, ...]] = {
     "runner": get_args(RunnerName),
     "decoding": get_args(Decoding),
-    "endpoint": get_args(Endpointing),
+    "endpoint": get_args(Switch),
+    "lm_units": get_args(Units),
+    "itn": get_args(Itn),
 }
 
+FILES = ("lm", "hotwords")
+SHARES = ("max_padding", "vad_threshold")
+MAY_BE_NEGATIVE = ("lm_word_bonus", "hotwords_score")
+
 MAY_BE_ZERO = (
-    "max_padding", "vad_min_speech_duration_ms", "vad_min_silence_duration_ms", "vad_speech_pad_ms",
+    "blank_penalty", "lm_weight", "vad_min_speech_duration_ms",
+    "vad_min_silence_duration_ms", "vad_speech_pad_ms",
 )  # fmt: skip
 
 RESERVED = "__"  # between a model's name and the name of a model behind it
@@ -43,6 +53,17 @@ class Choices:
     max_padding: padded share of a sub-batch's samples, 0 to 1.
     max_batch_seconds: rows x longest row of a sub-batch, in seconds of audio.
     lookahead: frames that one joiner call scores for each utterance.
+    beam: hypotheses of an utterance that a search with a beam follows; max_beam, max_nbest: the
+        most that a request may ask for.
+    blank_penalty: taken from the blank's logit by a transducer's beam.
+    lm: an n-gram language model, ARPA or KenLM's, a file in the version folder; none where empty.
+    lm_weight, lm_word_bonus: what its natural logarithms are multiplied by, and what is added for
+        each of its units (alpha and beta), if a request does not say itself.
+    lm_units: what it is a model of.
+    hotwords: a file of phrases, with scores, that every request gets; none where empty.
+    hotwords_score: of each token of a phrase that has none of its own.
+    itn: whether numbers and dates are written in digits, if a request does not say itself; of a
+        model that does not tell the language, in which.
     max_audio_seconds: longer requests are refused.
     endpoint: whether the segments of a stream end by themselves, if it does not say itself.
     endpoint_rule1, 2, 3: seconds of silence though nothing was said, of silence behind speech, and
@@ -61,8 +82,18 @@ class Choices:
     lookahead: int = 4
     decoding: Decoding = "greedy_search"
     beam: int = 10
+    max_beam: int = 20
+    max_nbest: int = 20
+    blank_penalty: float = 0.0
+    lm: str = ""
+    lm_weight: float = 0.3
+    lm_word_bonus: float = 0.0
+    lm_units: Units = "auto"
+    hotwords: str = ""
+    hotwords_score: float = 1.5
+    itn: Itn = "off"
     max_audio_seconds: float = 60.0
-    endpoint: Endpointing = "off"
+    endpoint: Switch = "off"
     endpoint_rule1: float = 2.4
     endpoint_rule2: float = 1.2
     endpoint_rule3: float = 20.0
@@ -80,21 +111,27 @@ class Choices:
                     f"parameter {name} is {getattr(self, name)!r}; known: {', '.join(known)}"
                 )
         for field in dataclasses.fields(self):
-            name, value = field.name, getattr(self, field.name)
-            is_bound = name not in CHOSEN_BY_NAME and name not in MAY_BE_ZERO
-            if is_bound and not 0 < value < math.inf:  # NaN would bound nothing
-                raise RepositoryError(f"parameter {name} is {value}, but must be a number above 0")
-        for name in ("max_padding", "vad_threshold"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise RepositoryError(f"parameter {name} is {getattr(self, name)}, not in 0..1")
-        for name in MAY_BE_ZERO:
-            if not 0 <= getattr(self, name) < math.inf:
-                raise RepositoryError(
-                    f"parameter {name} is {getattr(self, name)}, but must be a number of 0 or more"
-                )
+            if field.name not in (*CHOSEN_BY_NAME, *FILES):
+                _check_number(field.name, getattr(self, field.name))
 
-    def to_parameters(self) -> dict[str, str]:
-        return {name: str(value) for name, value in dataclasses.asdict(self).items()}
+    def to_parameters(self, but: Collection[str] = ()) -> dict[str, str]:
+        """As config.pbtxt has them, but for some names."""
+        values = dataclasses.asdict(self)
+        return {name: str(value) for name, value in values.items() if name not in but}
+
+
+def _check_number(name: str, value: float) -> None:
+    """NaN is none."""
+    if name in SHARES:
+        fits, wanted = 0 <= value <= 1, "not in 0..1"
+    elif name in MAY_BE_ZERO:
+        fits, wanted = 0 <= value < math.inf, "but must be a number of 0 or more"
+    elif name in MAY_BE_NEGATIVE:
+        fits, wanted = math.isfinite(value), "but must be a number"
+    else:
+        fits, wanted = 0 < value < math.inf, "but must be a number above 0"
+    if not fits:
+        raise RepositoryError(f"parameter {name} is {value}, {wanted}")
 
 
 def check_fit(facts: PipelineSpec, choices: Choices) -> None:
@@ -104,6 +141,14 @@ def check_fit(facts: PipelineSpec, choices: Choices) -> None:
         raise RepositoryError(
             f"parameter decoding is {choices.decoding!r}, but this "
             f"{facts.family.replace('_', '-')} model knows {', '.join(known)}"
+        )
+    biased = [name for name in FILES if getattr(choices, name)]
+    if biased and choices.decoding not in (BEAM_SEARCHES.get(facts.head), "prefix_beam_search"):
+        beam = BEAM_SEARCHES.get(facts.head)
+        remedy = f"set decoding to {beam}" if beam else "leave it empty: this model has no beam"
+        raise RepositoryError(
+            f"parameter {biased[0]} is {getattr(choices, biased[0])!r}, but decoding is "
+            f"{choices.decoding}, which has no use for it; {remedy}"
         )
     if facts.rescorer and choices.beam > facts.rescorer.beam:
         raise RepositoryError(

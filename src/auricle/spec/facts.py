@@ -16,17 +16,27 @@ Head = Literal[
 ]
 TokenKind = Literal["bpe", "byte_bpe", "char", "at_bpe", "gpt2_bpe", "delimited"]
 Decoding = Literal[
-    "greedy_search", "prefix_beam_search", "attention_rescoring", "speech_timestamps"
+    "greedy_search",
+    "modified_beam_search",
+    "prefix_beam_search",
+    "attention_rescoring",
+    "speech_timestamps",
 ]
 # What each head can be decoded by; the first is what a build chooses.
 DECODINGS: dict[Head, tuple[Decoding, ...]] = {
-    "transducer": ("greedy_search",),
+    "transducer": ("greedy_search", "modified_beam_search"),
     "recurrent_transducer": ("greedy_search",),
     "ctc": ("greedy_search", "prefix_beam_search"),
     "ctc_attention": ("attention_rescoring", "prefix_beam_search", "greedy_search"),
     "cif": ("greedy_search",),
     "autoregressive": ("greedy_search",),
     "vad": ("speech_timestamps",),
+}
+# Of each head that has one, the search with a beam: for language models, hotwords and n-best.
+BEAM_SEARCHES: dict[Head, Decoding] = {
+    "transducer": "modified_beam_search",
+    "ctc": "prefix_beam_search",
+    "ctc_attention": "attention_rescoring",
 }
 
 

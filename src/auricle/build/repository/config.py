@@ -23,7 +23,11 @@ QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
 # them as idle: of 128, and with 1000 clients killed, 4 others lost their streams. A slot is cheap.
 MAX_STREAMS = 2048
 STREAM_DELAY_US = 1000  # for the windows of other streams to come along
-OFFLINE_ONLY = ("max_padding", "max_batch_seconds")  # windows are all as long
+OFFLINE_ONLY = ("max_padding", "max_batch_seconds", "max_nbest", "itn")  # windows are as long
+BEAM_ONLY = (
+    "beam", "max_beam", "max_nbest", "blank_penalty", "lm", "lm_weight", "lm_word_bonus",
+    "lm_units", "hotwords", "hotwords_score",
+)  # fmt: skip
 VAD_ONLY = (
     "max_vad_seconds", "vad_workers", "vad_threshold", "vad_min_speech_duration_ms",
     "vad_min_silence_duration_ms", "vad_speech_pad_ms",
@@ -40,18 +44,15 @@ def offline(
     *,
     takes_prompt: bool = False,
     takes_prefix: bool = False,
-    has_vad: bool = False,
+    without: Sequence[str] = VAD_ONLY + BEAM_ONLY,
 ) -> pb.ModelConfig:
     """Waveforms in, transcripts out: the same for every offline family.
 
     takes_prompt: whether old clients may send LANGUAGE and TEXT_NORM; takes_prefix: TEXT_PREFIX.
-    has_vad: whether there are choices of a detector of speech.
+    without: the choices of which the model has no use.
     """
     numbers = [wire.LANGUAGE, wire.TEXT_NORM] if takes_prompt else []
     prompt = [*numbers, wire.TEXT_PREFIX] if takes_prefix else numbers
-    values = choices.to_parameters()
-    others = STREAMS_ONLY if has_vad else STREAMS_ONLY + VAD_ONLY
-    parameters = {key: value for key, value in values.items() if key not in others}
     return pb.ModelConfig(
         name=name,
         backend="python",
@@ -63,18 +64,18 @@ def offline(
         output=[_output(wire.TRANSCRIPTS), _output(wire.RESULT)],
         dynamic_batching=_batching(),
         instance_group=[_on_cpu(instances)],
-        parameters=_parameters(parameters),
+        parameters=_parameters(choices.to_parameters(but=(*STREAMS_ONLY, *without))),
     )
 
 
-def streaming(name: str, choices: Choices, instances: int) -> pb.ModelConfig:
+def streaming(
+    name: str, choices: Choices, instances: int, *, without: Sequence[str] = BEAM_ONLY
+) -> pb.ModelConfig:
     """Samples in, the text so far out: the one stateful model, the same for every family.
 
     Flags and correlation id are read from the request, so no control tensors are declared.
     """
-    values = choices.to_parameters()
-    others = OFFLINE_ONLY + VAD_ONLY
-    parameters = {key: value for key, value in values.items() if key not in others}
+    others = (*OFFLINE_ONLY, *VAD_ONLY, *without)
     return pb.ModelConfig(
         name=name,
         backend="python",
@@ -89,7 +90,7 @@ def streaming(name: str, choices: Choices, instances: int) -> pb.ModelConfig:
             ),
         ),
         instance_group=[_on_cpu(instances)],
-        parameters=_parameters(parameters),
+        parameters=_parameters(choices.to_parameters(but=others)),
     )
 
 

@@ -7,32 +7,35 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from auricle import spec, wire
 from auricle.build.export.graph import port_of
 from auricle.build.families import Built
 from auricle.build.repository import config
+from auricle.build.repository.aids import Aids
 from auricle.errors import RepositoryError
-from auricle.spec import DECODINGS, RESERVED, Choices, RunnerName, encoder_of
+from auricle.spec import BEAM_SEARCHES, DECODINGS, RESERVED, Choices, Head, RunnerName, encoder_of
 
 MODEL_PY = "from auricle.serve.backend.{mode} import TritonPythonModel  # noqa: F401\n"
 WARM_UP_SECONDS = (1, 5, 15)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MIN_INSTANCES = 2  # a single one lets what waits stand for up to 0.5 s: docs/log.md
+BEAMS: dict[Head, int] = {"transducer": 4}  # icefall's and sherpa-onnx's active paths
 
 
 @dataclass(frozen=True)
 class Deployment:
     """instances: of each model, None for one a core, but two at least.
 
-    force: give up edits of config.pbtxt.
+    force: give up edits of config.pbtxt.  aids: files for the searches.
     """
 
     runner: RunnerName = "onnxruntime"
     instances: int | None = None
     force: bool = False
+    aids: Aids = field(default_factory=Aids)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
     check_name(name)
     check_target(repository / name)
     check_runner(built, deployment.runner)
+    deployment.aids.check(built.spec)
     if not deployment.force:
         check_family(repository / name, built.spec.family)
     configs = _configs(built, name, deployment)
@@ -62,6 +66,7 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
             text = kept.get(model, configs[model])
             (staging / model / config.FILE_NAME).write_text(text, encoding="utf-8")
         _write_pipeline(built, staging / name / "1", deployment.runner)
+        deployment.aids.write(staging / name / "1")
         if deployment.runner == "bls":
             _write_encoder(built, staging / encoder_of(name))
         for model in (name, encoder_of(name)):
@@ -141,9 +146,10 @@ def choose(built: Built, deployment: Deployment) -> Choices:
         max_sub_batch=config.MAX_BATCH_SIZE if streaming else Choices.max_sub_batch,
         lookahead=lookahead,
         decoding=DECODINGS[built.spec.head][0],
-        beam=rescorer.beam if rescorer else Choices.beam,
+        beam=rescorer.beam if rescorer else BEAMS.get(built.spec.head, Choices.beam),
         max_audio_seconds=min(Choices.max_audio_seconds, longest or Choices.max_audio_seconds),
     )
+    choices = deployment.aids.add_to(choices, built.spec)
     cuts = built.spec.vad is not None and built.spec.head != "vad"
     return _with_cuts(choices) if cuts else choices
 
@@ -193,17 +199,18 @@ def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
     """The text of config.pbtxt by model name."""
     choices = choose(built, deployment)
     instances = deployment.instances or max(MIN_INSTANCES, len(os.sched_getaffinity(0)))
+    without: tuple[str, ...] = () if built.spec.head in BEAM_SEARCHES else config.BEAM_ONLY
     if built.spec.streaming:
-        configs = {name: config.streaming(name, choices, instances)}
+        configs = {name: config.streaming(name, choices, instances, without=without)}
     else:
         facts = built.spec
         asked = {
             "takes_prompt": facts.prompt,
             "takes_prefix": facts.autoregressive,
-            "has_vad": facts.vad,
         }
         has = {key: value is not None for key, value in asked.items()}
-        configs = {name: config.offline(name, choices, instances, **has)}
+        without += () if facts.vad else config.VAD_ONLY
+        configs = {name: config.offline(name, choices, instances, **has, without=without)}
     if deployment.runner == "bls":
         graph = built.graphs["encoder"].graph
         ports = [port_of(value) for value in graph.input], [port_of(v) for v in graph.output]

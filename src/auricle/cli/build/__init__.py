@@ -30,6 +30,9 @@ def run(  # noqa: PLR0913  # one parameter an option
     precision: options.PrecisionOption = Precision.fp32,
     feature_edges: options.FeatureEdgesOption = None,
     vad: options.Vad = None,
+    lm: options.Lm = None,
+    lm_units: options.LmUnits = options.LmUnitsName.auto,
+    hotwords: options.HotwordsFile = None,
     runner: options.RunnerOption = Runner.onnxruntime,
     instances: options.Instances = None,
     parity_audio: options.ParityAudio = None,
@@ -39,7 +42,7 @@ def run(  # noqa: PLR0913  # one parameter an option
 ) -> None:
     """Turn a published checkpoint into a model that Triton serves."""
     from auricle.build import families
-    from auricle.build.repository import populate
+    from auricle.build.repository import aids, populate
 
     known = families.load(family)
     populate.check_name(name)
@@ -61,12 +64,19 @@ def run(  # noqa: PLR0913  # one parameter an option
         if speech:
             fp32 = build_plain(known, source, wanted)
             check_accuracy({"fp32": fp32, precision.value: built}, speech, max_wer_rise)
-    deployment = populate.Deployment(runner.value, instances, force)
+    bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
+    helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
+    deployment = populate.Deployment(runner.value, instances, force, helped)
     written = populate.populate(built, name, repo, deployment)
     for folder in written.folders:
         typer.echo(f"written   {folder}")
     for path in written.kept:
         typer.echo(f"kept      {path}, which was edited; --force overwrites it")
+
+
+def _find_bpe_model(checkpoint: Path) -> Path | None:
+    """Of a folder that holds the checkpoint, wherever in it."""
+    return next(iter(sorted(checkpoint.rglob("bpe.model"))), None)
 
 
 def _find_detector(asked: str) -> Path:

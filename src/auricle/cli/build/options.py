@@ -20,6 +20,12 @@ class Runner(str, Enum):
     bls = "bls"
 
 
+class LmUnitsName(str, Enum):
+    auto = "auto"
+    tokens = "tokens"
+    words = "words"
+
+
 class FeatureEdges(str, Enum):
     zeros = "zeros"
     reflect = "reflect"
@@ -103,6 +109,24 @@ Vad = Annotated[
         "--vad",
         help="Silero's graph for requests with asr_vad: a file, or auto for that of the installed "
         "package.",
+    ),
+]
+Lm = Annotated[
+    Path | None,
+    typer.Option(
+        "--lm",
+        help="An n-gram language model for the search, ARPA (also .gz) or KenLM's binary.",
+    ),
+]
+LmUnits = Annotated[
+    LmUnitsName,
+    typer.Option("--lm-units", help="Of what it is a model; auto: as its vocabulary shows."),
+]
+HotwordsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--hotwords",
+        help="Phrases that every request gets: a line each with an optional :score, or YAML.",
     ),
 ]
 RunnerOption = Annotated[

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from auricle import spec
+from auricle.serve.backend.aids import load_aids
 from auricle.serve.backend.onnx_runner import OnnxRunner
 from auricle.serve.detector import DetectorPipeline
 from auricle.serve.pipeline import Pipeline
@@ -16,8 +17,9 @@ from auricle.spec import Choices, PipelineSpec
 def load_pipeline(folder: Path, choices: Choices) -> Pipeline:
     """What Triton would run of a version folder that holds its encoder, without Triton."""
     facts = spec.load(folder)
-    runner = _create_runner(facts, choices, folder)
-    return Pipeline(facts, choices, runner, _read_tokens(facts, folder))
+    pipeline = create_pipeline(facts, choices, folder, _create_runner(facts, choices, folder))
+    assert isinstance(pipeline, Pipeline), f"{folder} holds a detector of speech"
+    return pipeline
 
 
 def load_detector(folder: Path, choices: Choices) -> DetectorPipeline:
@@ -36,16 +38,21 @@ def load_streaming_pipeline(folder: Path, choices: Choices) -> StreamingPipeline
 def create_pipeline(
     facts: PipelineSpec, choices: Choices, folder: Path, runner: Runner
 ) -> Pipeline | DetectorPipeline:
-    """The pipeline over a Runner; of folder, the tokens are read."""
-    kind = DetectorPipeline if facts.head == "vad" else Pipeline
-    return kind(facts, choices, runner, _read_tokens(facts, folder))
+    """The pipeline over a Runner; of folder, the tokens are read, and what helps a search."""
+    tokens = _read_tokens(facts, folder)
+    if facts.head == "vad":
+        return DetectorPipeline(facts, choices, runner, tokens)
+    aids = load_aids(facts, choices, folder, tokens.symbols)
+    return Pipeline(facts, choices, runner, tokens, aids)
 
 
 def create_streaming_pipeline(
     facts: PipelineSpec, choices: Choices, folder: Path, runner: Runner
 ) -> StreamingPipeline:
     """Likewise, of a streaming model."""
-    return StreamingPipeline(facts, choices, runner, _read_tokens(facts, folder))
+    tokens = _read_tokens(facts, folder)
+    aids = load_aids(facts, choices, folder, tokens.symbols)
+    return StreamingPipeline(facts, choices, runner, tokens, aids)
 
 
 def _create_runner(facts: PipelineSpec, choices: Choices, folder: Path) -> OnnxRunner:

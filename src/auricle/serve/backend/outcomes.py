@@ -10,12 +10,15 @@ from auricle.serve.tokens import Transcript
 
 Unfit = Literal[
     "amplitude",
+    "beam",
     "decoding",
     "empty",
     "endpoint",
     "hotwords",
+    "itn",
     "language",
     "lengths",
+    "lm",
     "missing_input",
     "prompt",
     "sample_rate",

@@ -1,11 +1,15 @@
 """What a request asks for beside its audio, or a sentence that says why it cannot have it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import get_args
 
 from auricle import wire
 from auricle.errors import InvalidRequestError
+from auricle.serve.backend.aids import Phrases
+from auricle.serve.backend.beam_parameters import BeamMenu
 from auricle.serve.backend.hotword_lists import read_words
+from auricle.serve.backend.itn_parameters import ItnMenu
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
 from auricle.serve.backend.vad_parameters import SpeechMenu
 from auricle.serve.backend.values import Value
@@ -20,6 +24,7 @@ KNOWN = (
     wire.ASR_LANGUAGE,
     wire.ASR_TEXT_NORM,
     wire.ASR_HOTWORDS,
+    wire.ASR_ITN,
 )
 MAX_NAMES = 3  # of unknown parameters that a sentence echoes
 
@@ -27,17 +32,29 @@ MAX_NAMES = 3  # of unknown parameters that a sentence echoes
 class Menu:
     """What a model can be asked for."""
 
-    def __init__(self, spec: PipelineSpec, choices: Choices, symbols: Sequence[str]) -> None:
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        choices: Choices,
+        symbols: Sequence[str],
+        phrases: Phrases | None = None,
+    ) -> None:
+        """phrases: of a model that searches for hotwords."""
         self.spec = spec
         self.defaults = default_options(spec, choices)
+        if phrases:
+            given = replace(self.defaults.beam, hotwords=phrases.compile(phrases.given))
+            self.defaults = replace(self.defaults, beam=given)
+        self.beam = BeamMenu(spec, choices, self.defaults.beam, phrases)
         self._speech = SpeechMenu(spec, choices)
+        self._itn = ItnMenu(spec, choices.itn)
         facts = spec.hotwords
         self._hotwords = HotwordTokens(symbols, spec.unk_id, facts) if facts else None
 
     @property
     def known(self) -> tuple[str, ...]:
         """The names of its parameters."""
-        return (*KNOWN, *self._speech.known)
+        return (*KNOWN, *self.beam.known, *self._speech.known)
 
     def read(self, parameters: Mapping[str, Value]) -> DecodingOptions:
         """The options of a request; UnfitRequestError if it asks for what the model has not.
@@ -46,12 +63,15 @@ class Menu:
         """
         check_names(parameters, self.known)
         check_sample_rate(parameters.get(wire.SAMPLE_RATE), self.spec.sample_rate)
+        asked = self._read_decoding(parameters.get(wire.ASR_DECODING))
         return DecodingOptions(
-            self._read_decoding(parameters.get(wire.ASR_DECODING)),
+            self.beam.choose(asked, self.defaults.decoding, parameters),
             self._read_language(parameters.get(wire.ASR_LANGUAGE)),
             self._read_text_norm(parameters.get(wire.ASR_TEXT_NORM)),
             self._read_hotwords(parameters.get(wire.ASR_HOTWORDS)),
             speech=self._speech.read(parameters),
+            beam=self.beam.read(parameters),
+            itn=self._itn.read(parameters.get(wire.ASR_ITN)),
         )
 
     def _read_language(self, asked: Value) -> int | None:
@@ -62,10 +82,10 @@ class Menu:
         known = self.spec.prompt.text_norms if self.spec.prompt else {}
         return self.defaults.text_norm if asked is None else number_of("text_norm", asked, known)
 
-    def _read_decoding(self, asked: Value) -> Decoding:
+    def _read_decoding(self, asked: Value) -> Decoding | None:
         known = DECODINGS[self.spec.head]
         if asked is None:
-            return self.defaults.decoding
+            return None
         if asked in known:
             return known[known.index(asked)]
         what = "is not a decoding of this model" if asked in get_args(Decoding) else "is unknown"
@@ -76,6 +96,8 @@ class Menu:
     def _read_hotwords(self, asked: Value) -> HotwordIds:
         if asked is None or str(asked).strip() in ("", "[]"):
             return ()
+        if self.beam.hears_hotwords:
+            return ()  # which its search hears, not its network
         if self._hotwords is None:
             raise UnfitRequestError(
                 "hotwords",

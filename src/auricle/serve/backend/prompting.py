@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from auricle import wire
 from auricle.errors import InvalidRequestError
+from auricle.serve.backend.aids import Phrases
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
 from auricle.serve.backend.parameters import Menu, number_of
 from auricle.serve.backend.values import Value, read_bool
@@ -21,8 +22,14 @@ MAX_TEXT_LENGTH = 4096  # characters: more than the 223 tokens that count ever s
 class PromptMenu(Menu):
     """What a model with a head "autoregressive" can be asked for."""
 
-    def __init__(self, spec: PipelineSpec, choices: Choices, symbols: Sequence[str]) -> None:
-        super().__init__(spec, choices, symbols)
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        choices: Choices,
+        symbols: Sequence[str],
+        phrases: Phrases | None = None,
+    ) -> None:
+        super().__init__(spec, choices, symbols, phrases)
         assert spec.autoregressive, "this menu is of autoregressive models"
         self._facts = spec.autoregressive
         self._encoder = BytePairEncoder(symbols, self._facts.end_id)
@@ -90,9 +97,11 @@ class PromptMenu(Menu):
         return wanted
 
 
-def create_menu(spec: PipelineSpec, choices: Choices, symbols: Sequence[str]) -> Menu:
+def create_menu(
+    spec: PipelineSpec, choices: Choices, symbols: Sequence[str], phrases: Phrases | None = None
+) -> Menu:
     """What a model of whole utterances can be asked for."""
-    return (PromptMenu if spec.autoregressive else Menu)(spec, choices, symbols)
+    return (PromptMenu if spec.autoregressive else Menu)(spec, choices, symbols, phrases)
 
 
 def _text(name: str, asked: Value) -> str:

@@ -13,7 +13,7 @@ from auricle import wire
 from auricle.errors import BusyError, InvalidRequestError
 from auricle.serve.backend.outcomes import CancelledRequestError, Outcome, Utterance
 from auricle.serve.segments import Segment
-from auricle.serve.tokens import Part, Token, Transcript, Word
+from auricle.serve.tokens import Alternative, Part, Token, Transcript, Word
 
 ERROR_CODES: dict[type[Exception], str] = {
     InvalidRequestError: "INVALID_ARG",
@@ -22,7 +22,7 @@ ERROR_CODES: dict[type[Exception], str] = {
 }
 
 
-DIGITS = {"start": 3, "end": 3, "confidence": 4}
+DIGITS = {"start": 3, "end": 3, "confidence": 4, "score": 4}
 
 Describe = Callable[[], Sequence[str]]  # the texts of an output, written only if it is wanted
 
@@ -87,8 +87,12 @@ def describe_segment(segment: Segment, transcript: Transcript) -> dict[str, obje
         "endpoint": segment.endpoint,
         "tokens": [_rounded(token) for token in transcript.tokens],
         "words": [_rounded(word) for word in transcript.words],
-        "nbest": None,
+        "nbest": _describe_nbest(transcript),
     }
+
+
+def _describe_nbest(transcript: Transcript) -> list[dict[str, str | float | None]] | None:
+    return None if transcript.nbest is None else list(map(_rounded, transcript.nbest))
 
 
 def status_of(error: Exception | None) -> str:
@@ -104,7 +108,7 @@ def _bytes_tensor(name: str, texts: Sequence[str]) -> pb_utils.Tensor:
     return pb_utils.Tensor(name, np.array(rows, dtype=np.object_))
 
 
-def _rounded(value: Token | Word) -> dict[str, str | float | None]:
+def _rounded(value: Token | Word | Alternative) -> dict[str, str | float | None]:
     """Seconds to the millisecond, confidences to four digits."""
     return {  # not dataclasses.asdict, which takes three times as long
         name: round(field, DIGITS[name]) if isinstance(field, float) else field

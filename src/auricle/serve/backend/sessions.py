@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from auricle.serve.backend.outcomes import CancelledRequestError, StreamOutcome
 from auricle.serve.backend.stream_table import StreamId, StreamTable
 from auricle.serve.decode.endpoint import Rules
+from auricle.serve.options import BeamOptions
 from auricle.serve.stream import Chunk, Partial, Stream
 from auricle.serve.streaming import StreamingPipeline
 
@@ -41,13 +42,19 @@ class Sessions:
         self.table = table
         self.rules = rules
 
-    def admit(self, place: Place, chunk: Chunk, rules: Rules | None) -> Visit:
+    def admit(
+        self,
+        place: Place,
+        chunk: Chunk,
+        rules: Rules | None = None,
+        beam: BeamOptions | None = None,
+    ) -> Visit:
         """START makes a new stream in the place of any other with its id, as Triton does.
 
-        rules: those asked for.  UnfitRequestError if a chunk without START has no stream.
+        rules, beam: those asked for.  UnfitRequestError if a chunk without START has no stream.
         """
         if place.is_first:
-            return Visit(place, self.pipeline.start(rules or self.rules), chunk)
+            return Visit(place, self.pipeline.start(rules or self.rules, beam), chunk)
         stream = self.table.find(place.stream_id)
         if rules:
             stream = dataclasses.replace(stream, rules=rules)

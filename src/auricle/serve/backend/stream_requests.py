@@ -13,8 +13,7 @@ from auricle.serve.backend.requests import (
     read_rows,
 )
 from auricle.serve.backend.sessions import Place
-from auricle.serve.backend.stream_parameters import StreamMenu
-from auricle.serve.decode.endpoint import Rules
+from auricle.serve.backend.stream_parameters import ChunkOptions, StreamMenu
 from auricle.serve.stream import Chunk
 
 
@@ -29,8 +28,8 @@ def read_place(request: pb_utils.InferenceRequest) -> Place:
 
 def unpack(
     request: pb_utils.InferenceRequest, place: Place, limits: Limits, menu: StreamMenu
-) -> tuple[Chunk, Rules | None]:
-    """The chunk of a request, and the rules that it asks for its stream.
+) -> tuple[Chunk, ChunkOptions]:
+    """The chunk of a request, and what it asks for its stream.
 
     UnfitRequestError if it cannot be served, CancelledRequestError if nobody waits.
     """
@@ -40,6 +39,6 @@ def unpack(
         raise UnfitRequestError(
             "lengths", f"a chunk of a stream has 1 row, but WAV has {len(rows)}"
         )
-    options = menu.read(read_parameters(request))
+    options = menu.read(read_parameters(request), is_first=place.is_first)
     ((row, length),) = rows
-    return Chunk(cut(row, length, limits), place.is_last, options.finalizes), options.rules
+    return Chunk(cut(row, length, limits), place.is_last, options.finalizes), options

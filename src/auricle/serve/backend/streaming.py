@@ -13,6 +13,8 @@ import triton_python_backend_utils as pb_utils
 
 from auricle import spec
 from auricle.serve.backend import request_log, responses, runners, stream_responses
+from auricle.serve.backend.aids import load_phrases
+from auricle.serve.backend.beam_parameters import BeamMenu
 from auricle.serve.backend.local import create_streaming_pipeline
 from auricle.serve.backend.metrics import Meter, MeteredRunner, Series
 from auricle.serve.backend.outcomes import (
@@ -26,6 +28,7 @@ from auricle.serve.backend.stream_parameters import StreamMenu
 from auricle.serve.backend.stream_requests import read_place, unpack
 from auricle.serve.backend.stream_table import StreamTable
 from auricle.serve.decode.endpoint import NEVER, Rules
+from auricle.serve.searches import BEAM_DECODINGS
 from auricle.serve.stream import Chunk
 from auricle.serve.streaming import StreamingPipeline
 from auricle.spec import Choices
@@ -49,7 +52,7 @@ class TritonPythonModel:
         self.table = StreamTable(idle_us / 1e6 + GRACE_S)
         rules = Rules(choices.endpoint_rule1, choices.endpoint_rule2, choices.endpoint_rule3)
         self.sessions = Sessions(pipeline, self.table, rules if choices.endpoint == "on" else NEVER)
-        self.menu = StreamMenu(rate, rules)
+        self.menu = StreamMenu(rate, rules, self._create_beam_menu(args, choices, pipeline))
         self.limits = Limits(rate, choices.max_audio_seconds, remedy="send it in shorter chunks")
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself
             _warm_up(pipeline)
@@ -67,6 +70,16 @@ class TritonPythonModel:
         runner = runners.create(facts, choices, folder, self.name, on_gpu)
         metered = MeteredRunner(runner, self.meter, facts.sample_rate)
         return create_streaming_pipeline(facts, choices, folder, metered)
+
+    def _create_beam_menu(
+        self, args: dict[str, str], choices: Choices, pipeline: StreamingPipeline
+    ) -> BeamMenu | None:
+        """Of a model whose streams are searched by a beam."""
+        if choices.decoding not in BEAM_DECODINGS:
+            return None
+        folder = Path(args["model_repository"]) / args["model_version"]
+        phrases = load_phrases(pipeline.spec, choices, folder, pipeline.tokens.symbols)
+        return BeamMenu(pipeline.spec, choices, pipeline.defaults, phrases)
 
     def execute(
         self, requests: Sequence[pb_utils.InferenceRequest]
@@ -98,8 +111,8 @@ class TritonPythonModel:
         visits: dict[int, Visit] = {}
         for index, (request, place) in asked.items():
             try:
-                chunk, rules = unpack(request, place, self.limits, self.menu)
-                visits[index] = self.sessions.admit(place, chunk, rules)
+                chunk, options = unpack(request, place, self.limits, self.menu)
+                visits[index] = self.sessions.admit(place, chunk, options.rules, options.beam)
             except (UnfitRequestError, CancelledRequestError) as error:
                 outcomes[index] = self.sessions.refuse(place, error)
             except Exception as error:  # a fault of ours, but its neighbours' chunks are well

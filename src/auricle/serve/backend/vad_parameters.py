@@ -1,12 +1,11 @@
 """What a request asks of the detector of speech, or a sentence that says why it cannot have it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 
 from auricle import wire
 from auricle.serve.backend.outcomes import UnfitRequestError
-from auricle.serve.backend.values import Value, read_bool
+from auricle.serve.backend.values import Value, read_bool, read_number
 from auricle.serve.options import speech_options
 from auricle.serve.quoting import quote
 from auricle.serve.vad import SpeechOptions
@@ -38,7 +37,7 @@ class SpeechMenu:
         """None where audio is heard whole; parameters: all of the request's."""
         wanted = self._is_wanted(parameters.get(wire.ASR_VAD))
         changes = {
-            field: _number(name, parameters[name], least, most)
+            field: read_number("vad", name, parameters[name], (least, most))
             for name, (field, least, most) in NUMBERS.items()
             if name in parameters
         }
@@ -59,15 +58,3 @@ class SpeechMenu:
                 "speech; build it with --vad auto",
             )
         return wanted
-
-
-def _number(name: str, asked: Value, least: float, most: float) -> float:
-    try:
-        number = float(str(asked))
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
-        raise UnfitRequestError(
-            "vad", f"{name} is {quote(asked)}; give a number from {least} to {most}"
-        )
-    return number

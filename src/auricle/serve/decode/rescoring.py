@@ -40,14 +40,14 @@ def rescore(
     lens: NDArray[np.int32],
     score: Score,
     options: Options,
-) -> list[Hypothesis]:
-    """Of each utterance the hypothesis with the highest score, which becomes its own.
+) -> list[list[Hypothesis]]:
+    """Of each utterance its hypotheses by falling score of the decoder, which becomes their own.
 
     nbests: at least one hypothesis an utterance, best first, with the first pass's score; those
     beyond options.beam have no chance.  encoder_out: float32 [N, T, D].  lens: int32 [N], frames.
     The only hypothesis of an utterance is not scored, and its score is None.
     """
-    chosen = [dataclasses.replace(nbest[0], score=None) for nbest in nbests]
+    ranked = [[dataclasses.replace(nbest[0], score=None)] for nbest in nbests]
     distinct = [_distinct(nbest)[: options.beam] for nbest in nbests]
     doubtful = {row: nbest for row, nbest in enumerate(distinct) if len(nbest) > 1}
     for rows in _group_by_length(doubtful):
@@ -56,9 +56,11 @@ def rescore(
         audio = {"encoder_out": encoder_out[rows, :num_frames], "encoder_out_lens": lens[rows]}
         for row, scores in zip(rows, score(audio | hypotheses), strict=True):
             nbest = doubtful[row]
-            best = int(scores[: len(nbest)].argmax())  # what stands behind is no hypothesis
-            chosen[row] = dataclasses.replace(nbest[best], score=float(scores[best]))
-    return chosen
+            order = np.argsort(-scores[: len(nbest)], kind="stable")  # behind is no hypothesis
+            ranked[row] = [
+                dataclasses.replace(nbest[place], score=float(scores[place])) for place in order
+            ]
+    return ranked
 
 
 def _distinct(nbest: Sequence[Hypothesis]) -> list[Hypothesis]:

@@ -1,0 +1,29 @@
+"""Transcripts as people write them: numbers, dates and amounts in digits, where that is wanted."""
+
+from dataclasses import replace
+
+from auricle.serve.itn import Itn as Rewrite
+from auricle.serve.itn import choose_language, create_itn
+from auricle.serve.tokens import Alternative, Transcript
+from auricle.spec import Itn
+
+
+def write(transcript: Transcript, itn: Itn) -> Transcript:
+    """With the texts rewritten; tokens and words stay what was said.
+
+    A language without a grammar stays as it is.
+    """
+    if itn == "off":
+        return transcript
+    language = choose_language(transcript.language, None if itn == "on" else itn)
+    return transcript if language is None else _rewrite(transcript, create_itn(language))
+
+
+def _rewrite(transcript: Transcript, rewrite: Rewrite) -> Transcript:
+    nbest = transcript.nbest and tuple(
+        Alternative(rewrite(each.text), each.score) for each in transcript.nbest
+    )
+    parts = transcript.parts and tuple(
+        replace(part, transcript=_rewrite(part.transcript, rewrite)) for part in transcript.parts
+    )
+    return replace(transcript, text=rewrite(transcript.text), nbest=nbest, parts=parts)
