@@ -193,15 +193,17 @@ def _scatter(live: Live, history: History, num_frames: Ints) -> list[Beam]:
     """num_frames: [N], of each row's segment so far."""
     said = history.spell(live.nodes)
     ends = np.searchsorted(live.rows, np.arange(len(num_frames) + 1)).tolist()
-    bounds = map(slice, ends[:-1], ends[1:])
-    return [
-        Beam(
-            live.scores[rows],
-            live.keys[rows],
-            live.contexts[rows],
-            live.states[rows],
-            tuple(said[rows]),
-            num,
+    beams = []
+    for row, num in enumerate(num_frames.tolist()):
+        rows = slice(ends[row], ends[row + 1])
+        beams.append(
+            Beam(  # copies, lest one stream keep the arrays of all others in memory
+                live.scores[rows].copy(),
+                live.keys[rows].copy(),
+                live.contexts[rows].copy(),
+                live.states[rows].copy(),
+                tuple(said[rows]),
+                num,
+            )
         )
-        for rows, num in zip(bounds, num_frames.tolist(), strict=True)
-    ]
+    return beams
