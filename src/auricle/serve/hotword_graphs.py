@@ -18,10 +18,13 @@ class HotwordGraphs:
         self,
         encode: Callable[[str], tuple[int, ...]],
         score: float = SCORE,
+        *,
+        is_strict: bool = True,
         num_graphs: int = NUM_GRAPHS,
     ) -> None:
-        """score: of each token of a phrase that has none of its own."""
-        self._encode, self._score, self._num_graphs = encode, score, num_graphs
+        """score: of each token of a phrase that has none.  is_strict: as ContextGraph has it."""
+        self._encode, self._score = encode, score
+        self._is_strict, self._num_graphs = is_strict, num_graphs
         self._known: OrderedDict[tuple[Hotword, ...], ContextGraph] = OrderedDict()
         self._lock = Lock()
 
@@ -47,4 +50,4 @@ class HotwordGraphs:
         for hotword, ids in zip(hotwords, phrases, strict=True):
             score = self._score if hotword.score is None else hotword.score
             scores.append(score / len(ids) if hotword.is_whole else score)
-        return ContextGraph(phrases, scores)
+        return ContextGraph(phrases, scores, is_strict=self._is_strict)

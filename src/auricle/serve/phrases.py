@@ -56,7 +56,7 @@ class PhraseTokens:
         self._spell = _choose(kind, symbols, Vocabulary(texts, self._bytes, split))
 
     def encode(self, phrase: str) -> tuple[int, ...]:
-        """As it is written, or in upper, or in lower case: the first with the fewest bytes.
+        """As it is written, or in upper, or in lower case: the first without bytes, else the first.
 
         InvalidRequestError, with the characters that no token has, if none of them can be spelled.
         """
@@ -73,16 +73,17 @@ class PhraseTokens:
                 f"hotword {quote(phrase)} has characters that no token of this model has: "
                 f"{quote(missing)}"
             )
-        cases = dict.fromkeys((phrase, phrase.upper(), phrase.lower()))
-        found = [ids for ids in map(self._spell, cases) if ids]
-        if not found:
+        spelled = filter(None, map(self._spell, (phrase, phrase.upper(), phrase.lower())))
+        first = None
+        for ids in spelled:
+            if self._byte_ids.isdisjoint(ids):
+                return tuple(ids)
+            first = first or ids
+        if first is None:
             raise InvalidRequestError(
                 f"hotword {quote(phrase)} cannot be put together from this model's tokens"
             )
-        return tuple(min(found, key=self._num_bytes))  # the first one where none has bytes
-
-    def _num_bytes(self, ids: Iterable[int]) -> int:
-        return sum(each in self._byte_ids for each in ids)
+        return tuple(first)
 
     def _is_known(self, character: str) -> bool:
         """Whether some token has it, in some case."""

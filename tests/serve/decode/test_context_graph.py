@@ -20,13 +20,13 @@ SPOKEN = st.lists(st.integers(1, 6), max_size=14)
 class Node:
     def __init__(self, token_score: float, worth: float) -> None:
         self.token_score, self.worth, self.completed = token_score, worth, 0.0
-        self.is_end = False
+        self.stays: float | None = None
         self.next: dict[int, Node] = {}
         self.fail: Node | None = None
 
 
 class SlowGraph:
-    """sherpa-onnx's strict mode, node by node: token score, fail links, output scores."""
+    """sherpa-onnx's graph, node by node: token score, fail links, output scores."""
 
     def __init__(self, phrases: dict[Phrase, float]) -> None:
         self.root = Node(0.0, 0.0)
@@ -39,22 +39,24 @@ class SlowGraph:
             parent.next[prefix[-1]] = nodes[prefix] = node
             suffixes = (nodes.get(prefix[start:]) for start in range(1, size))
             node.fail = next((each for each in suffixes if each), self.root)
-            node.is_end = prefix in phrases
-            node.completed = node.fail.completed + (node.worth if node.is_end else 0.0)
+            is_end = prefix in phrases
+            node.completed = node.fail.completed + (node.worth if is_end else 0.0)
+            node.stays = node.worth if is_end else node.fail.stays
 
-    def step(self, state: Node, token: int) -> tuple[float, Node]:
-        if token in state.next:
-            moved = state.next[token]
-            return moved.token_score + moved.completed, moved
+    def step(self, state: Node, token: int, *, is_strict: bool) -> tuple[float, Node]:
         target = state
         while target.fail and token not in target.next:
             target = target.fail
         moved = target.next.get(token, self.root)
-        return moved.worth - state.worth + moved.completed, moved
+        is_match = target is state and moved is not self.root
+        score = moved.token_score if is_match else moved.worth - state.worth
+        if is_strict or moved.stays is None:
+            return score + moved.completed, moved
+        return score + moved.stays - moved.worth, self.root
 
 
-def compiled(phrases: dict[Phrase, float]) -> ContextGraph:
-    return ContextGraph(list(phrases), list(phrases.values()))
+def compiled(phrases: dict[Phrase, float], *, is_strict: bool = True) -> ContextGraph:
+    return ContextGraph(list(phrases), list(phrases.values()), is_strict=is_strict)
 
 
 def total(graph: ContextGraph, spoken: Sequence[int]) -> float:
@@ -66,13 +68,15 @@ def total(graph: ContextGraph, spoken: Sequence[int]) -> float:
 
 
 @settings(deadline=None)
-@given(LIST, SPOKEN)
-def test_every_step_is_the_slow_graphs(phrases: dict[Phrase, float], spoken: list[int]) -> None:
-    graph, slow = compiled(phrases), SlowGraph(phrases)
+@given(LIST, SPOKEN, st.booleans())
+def test_every_step_is_the_slow_graphs(
+    phrases: dict[Phrase, float], spoken: list[int], is_strict: bool
+) -> None:
+    graph, slow = compiled(phrases, is_strict=is_strict), SlowGraph(phrases)
     state, node = np.zeros(1, np.int64), slow.root
     for token in spoken:
         bonus, state = graph.step(state, np.array([token]))
-        expected, node = slow.step(node, token)
+        expected, node = slow.step(node, token, is_strict=is_strict)
         assert bonus[0] == pytest.approx(expected, abs=1e-9)
         assert graph.finish(state)[0] == pytest.approx(-node.worth, abs=1e-9)
 
@@ -126,6 +130,18 @@ def test_the_order_of_phrases_changes_nothing(
 ) -> None:
     backwards = dict(reversed(phrases.items()))
     assert total(compiled(phrases), spoken) == total(compiled(backwards), spoken)
+
+
+def test_where_it_is_not_strict_a_walk_begins_anew_behind_a_phrase() -> None:
+    phrases = {(1, 2): 1.0, (1, 2, 3): 1.0, (4, 2): 1.0}
+    graph = compiled(phrases, is_strict=False)
+    state = np.zeros(1, np.int64)
+    paid = []
+    for token in (1, 2, 3, 4, 2, 9):
+        bonus, state = graph.step(state, np.array([token]))
+        paid.append(float(bonus[0]))
+    assert paid == [1.0, 1.0, 0.0, 1.0, 1.0, 0.0]
+    assert graph.finish(state).tolist() == [0.0]
 
 
 def test_a_phrase_that_comes_twice_keeps_its_larger_score() -> None:

@@ -1,9 +1,13 @@
 """Phrases of token ids -> an automaton that a beam search walks, and the bonus of each step.
 
-Aho and Corasick's automaton, scored as sherpa-onnx's ContextGraph is in its strict mode. A state is
-the longest end of what was said that begins a phrase; state 0 is the root. Being there is worth the
-scores of its tokens: a step adds the difference, so what a phrase that breaks off had earned is
-taken back. Every phrase that a step completes is worth its tokens' scores once more, which stay.
+Aho and Corasick's automaton, scored as sherpa-onnx's ContextGraph. A state is the longest end of
+what was said that begins a phrase; state 0 is the root. Being there is worth the scores of its
+tokens: a step adds the difference, so what a phrase that breaks off had earned is taken back.
+
+Strict, as icefall's searches and sherpa-onnx's of CTC have it: every phrase that a step completes
+is worth its tokens' scores once more, which stay, and the walk goes on from there. Not strict, as
+sherpa-onnx's searches of transducers have it: what the longest phrase that is complete has earned
+stays, and the walk begins anew at the root.
 
 Where phrases with different scores share their first tokens, these count by the highest of them,
 whatever the order of the phrases; sherpa-onnx forgets it for the tokens behind.
@@ -40,7 +44,13 @@ class _Tree:
 class ContextGraph:
     """Immutable: any number of threads may walk it."""
 
-    def __init__(self, phrases: Sequence[Sequence[int]], scores: Sequence[float]) -> None:
+    def __init__(
+        self,
+        phrases: Sequence[Sequence[int]],
+        scores: Sequence[float],
+        *,
+        is_strict: bool = True,
+    ) -> None:
         """phrases: token ids, none of them empty.  scores: the bonus of each of their tokens."""
         assert all(phrases), "a phrase has tokens"
         flat = np.fromiter(chain.from_iterable(phrases), np.int64)
@@ -57,11 +67,7 @@ class ContextGraph:
         self._first[shallow] = np.arange(1, len(shallow) + 1)
         self._worth = tree.worth
         self._fails = np.zeros(self.num_states, np.int64)
-        self._completed = np.where(tree.ends, tree.worth, 0.0)
-        for start, stop in pairwise(tree.bounds[2:]):
-            parents, columns = np.divmod(tree.keys[start - 1 : stop - 1], tree.width)
-            self._fails[start:stop] = self._move(self._fails[parents], columns)
-            self._completed[start:stop] += self._completed[self._fails[start:stop]]
+        self._gains, self._goes_to = self._complete(tree, is_strict=is_strict)
 
     def step(self, states: Ints, tokens: Ints) -> tuple[Floats, Ints]:
         """The bonus of one more token behind each hypothesis, and where they stand then.
@@ -70,11 +76,29 @@ class ContextGraph:
         """
         columns = self._columns[np.minimum(tokens, len(self._columns) - 1)]
         moved = self._move(states, columns)
-        return self._worth[moved] - self._worth[states] + self._completed[moved], moved
+        return self._gains[moved] - self._worth[states], self._goes_to[moved]
 
     def finish(self, states: Ints) -> Floats:
         """What the end takes back of phrases that are not complete, float64 [R]."""
         return -self._worth[states]
+
+    def _complete(self, tree: _Tree, *, is_strict: bool) -> tuple[Floats, Ints]:
+        """What coming to each state is worth, and where a hypothesis stands then.
+
+        Links every state to the longest shorter one on the way, for these are complete before it.
+        """
+        ends, stays = tree.ends.copy(), np.where(tree.ends, tree.worth, 0.0)
+        for start, stop in pairwise(tree.bounds[2:]):
+            parents, columns = np.divmod(tree.keys[start - 1 : stop - 1], tree.width)
+            shorter = self._move(self._fails[parents], columns)
+            self._fails[start:stop] = shorter
+            adds = is_strict | ~ends[start:stop]
+            stays[start:stop] += np.where(adds, stays[shorter], 0.0)
+            ends[start:stop] |= ends[shorter]
+        states = np.arange(self.num_states)
+        if is_strict:
+            return tree.worth + stays, states
+        return np.where(ends, stays, tree.worth), np.where(ends, 0, states)
 
     def _move(self, states: Ints, columns: Ints) -> Ints:
         """The states behind one more token; a column of 0 is a token of no phrase."""
