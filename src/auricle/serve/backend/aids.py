@@ -33,7 +33,10 @@ def load_phrases(
     specials = {facts.blank_id, facts.unk_id} - {None}
     tokens = PhraseTokens(symbols, facts.token_kind, specials, _load_split(folder))  # type: ignore[arg-type]  # no None left
     given = read_hotwords(folder / choices.hotwords) if choices.hotwords else ()
-    return Phrases(given, HotwordGraphs(tokens.encode, choices.hotwords_score))
+    # as sherpa-onnx: its transducers begin a bonus anew behind a phrase, its CTC beam does not
+    is_strict = facts.head != "transducer"
+    graphs = HotwordGraphs(tokens.encode, choices.hotwords_score, is_strict=is_strict)
+    return Phrases(given, graphs)
 
 
 def load_aids(facts: PipelineSpec, choices: Choices, folder: Path, symbols: Sequence[str]) -> Aids:
