@@ -128,25 +128,27 @@ class _Automaton:
     def __init__(self, first: Ngrams, longer: Sequence[Ngrams]) -> None:
         ids = first.words[:, 0]
         self.num_words = len(ids)
-        self.first_log_probs = np.empty(self.num_words)
+        self.first_log_probs, self.first_to = np.empty(len(ids)), np.zeros(len(ids), np.int64)
         self.first_log_probs[ids] = first.log_probs
-        self.first_to = np.zeros(self.num_words, np.int64)
         self.ends = np.zeros(1, np.int32)  # of each state, its longest end that is a state
         self.backoffs = np.zeros(1, np.float32)
         self._keys = np.empty(0, np.int64)
         self._log_probs, self._to = np.empty(0, np.float32), np.empty(0, np.int32)
         self._sort()
-        backoffs = np.empty(self.num_words, np.float32)
+        backoffs = np.empty(len(ids), np.float32)
         backoffs[ids] = first.backoffs
+        self._add_orders(longer, backoffs)
+        del self._keys
+
+    def _add_orders(self, longer: Sequence[Ngrams], backoffs: NDArray[np.float32]) -> None:
+        """backoffs: [V], of the words.  The arcs so far are a model that the next ones need."""
         nodes = [each.words[:, 0].astype(np.int64) for each in longer]
-        to = self._add_states(nodes, backoffs, np.zeros(self.num_words, np.int64))
-        self.first_to = to
+        to = self.first_to = self._add_states(nodes, backoffs, self.first_to)
         for place, ngrams in enumerate(longer):
             froms = [to.take(each) for each in nodes]
-            ends = [each.words[:, place + 1] for each in longer[place:]]
-            keys = [f * self.num_words + w for f, w in zip(froms, ends, strict=True)]
+            words = [each.words[:, place + 1] for each in longer[place:]]
+            keys = [f * self.num_words + w for f, w in zip(froms, words, strict=True)]
             to, nodes = self._add_order(ngrams, keys)
-        del self._keys
 
     def _add_order(self, ngrams: Ngrams, keys: Sequence[Ints]) -> tuple[Ints, list[Ints]]:
         """keys: of the n-grams, and of the beginnings of all longer ones, which are n-grams, too.
