@@ -51,7 +51,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "serve.framing": {"serve.planning", "spec"},
     "serve.relay": {"spec"},
-    "serve.segments": {"serve.decode"},
+    "serve.segments": {"serve.decode", "serve.tokens"},
     "serve.stream": {
         "serve.decode", "serve.framing", "serve.options", "serve.planning", "serve.runner",
         "serve.segments", "serve.stream_searches", "serve.tokens",

@@ -61,7 +61,7 @@ def default_options(spec: PipelineSpec, choices: Choices) -> DecodingOptions:
         choices.beam,
         blank_penalty=choices.blank_penalty,
         lm_weight=choices.lm_weight if choices.lm else 0.0,
-        lm_word_bonus=choices.lm_word_bonus,
+        lm_word_bonus=choices.lm_word_bonus if choices.lm else 0.0,
     )
     return replace(chosen, beam=beam, itn=choices.itn)
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain, islice, starmap
+from itertools import chain, islice
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from auricle.serve.recordings import Recordings
 from auricle.serve.runner import Array, Runner
 from auricle.serve.scorers import Aids, Scorers
 from auricle.serve.searches import BEAM_DECODINGS, Parts, create_searches
-from auricle.serve.tokens import Alternative, TokenTable, Transcript
+from auricle.serve.tokens import TokenTable, Transcript
 from auricle.serve.written import write
 from auricle.spec import Choices, PipelineSpec, Vad
 
@@ -98,15 +98,8 @@ class Pipeline:
     ) -> Transcript:
         best = self.tokens.transcribe(nbest[0], seconds)
         if asked.beam.nbest and asked.decoding in BEAM_DECODINGS:
-            best = replace(best, nbest=self._alternatives(nbest, asked.beam.nbest))
+            best = replace(best, nbest=self.tokens.tell_nbest(nbest, asked.beam.nbest))
         return best
-
-    def _alternatives(self, nbest: Sequence[Hypothesis], most: int) -> tuple[Alternative, ...]:
-        """Different texts: two hypotheses may spell one in different pieces."""
-        scores: dict[str, float | None] = {}
-        for hypothesis in nbest:
-            scores.setdefault(self.tokens.transcribe(hypothesis).text, hypothesis.score)
-        return tuple(islice(starmap(Alternative, scores.items()), most))
 
     def _plan(
         self, rows: Sequence[int], waveforms: Sequence[Waveform], options: Sequence[DecodingOptions]

@@ -6,13 +6,17 @@ from typing import Literal
 
 from auricle.serve.decode.endpoint import RuleName
 from auricle.serve.decode.hypothesis import Hypothesis
+from auricle.serve.tokens import Alternative
 
 Endpoint = RuleName | Literal["finalize"]  # by what a segment ended, if not by the stream's end
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Some seconds of a stream, from its start on; frames are of the encoder, from there, too."""
+    """Some seconds of a stream, from its start on; frames are of the encoder, from there, too.
+
+    nbest: texts, best first, of a final one where they were asked for.
+    """
 
     id: int = 0
     start: float = 0.0
@@ -20,6 +24,7 @@ class Segment:
     hypothesis: Hypothesis = field(default_factory=Hypothesis)
     is_final: bool = False
     endpoint: Endpoint | None = None
+    nbest: tuple[Alternative, ...] | None = None
 
     def extend(self, added: Hypothesis, first_frame: float, end: float) -> "Segment":
         """With the tokens of a window that begins at first_frame and ends at second end."""
@@ -31,9 +36,16 @@ class Segment:
         )
         return dataclasses.replace(self, hypothesis=hypothesis, end=end)
 
-    def close(self, hypothesis: Hypothesis, endpoint: Endpoint | None) -> "Segment":
+    def close(
+        self,
+        hypothesis: Hypothesis,
+        endpoint: Endpoint | None,
+        nbest: tuple[Alternative, ...] | None = None,
+    ) -> "Segment":
         """hypothesis: the last word on it."""
-        return dataclasses.replace(self, hypothesis=hypothesis, is_final=True, endpoint=endpoint)
+        return dataclasses.replace(
+            self, hypothesis=hypothesis, is_final=True, endpoint=endpoint, nbest=nbest
+        )
 
     def following(self) -> "Segment":
         return Segment(self.id + 1, self.end, self.end)

@@ -64,8 +64,8 @@ class StreamSearch:
     max_seconds: of a segment.
     is_amid_token: whether a segment that ended behind this memory would cut a token in two.
     complete: the memory behind a stream's last window -> what was held back, dated from its end.
-    finish: some segments that end -> their hypotheses, dated from the first frame; None where what
-        advance found is the last word.
+    finish: some segments that end -> their hypotheses, best first, the first of them dated from the
+        first frame; None where what advance found is the last word.
     resume: the memory behind a segment that ended -> that before the next one of the stream.
     reads: the outputs that it reads.
     """
@@ -76,7 +76,7 @@ class StreamSearch:
     max_seconds: float = MAX_SECONDS
     is_amid_token: Callable[[Memory], bool] = _never
     complete: Callable[[Memory], Hypothesis] | None = None
-    finish: Callable[[Sequence[Ended]], list[Hypothesis]] | None = None
+    finish: Callable[[Sequence[Ended]], list[list[Hypothesis]]] | None = None
     resume: Callable[[Memory, BeamOptions], Memory] = _stay
     reads: tuple[str, ...] = ()
 
@@ -125,10 +125,10 @@ def _modified_beam_search(parts: Parts) -> StreamSearch:
         nbests = modified_beam.hypotheses(beams, options)
         return [nbest[0] for nbest in nbests], list(beams)
 
-    def finish(segments: Sequence[Ended]) -> list[Hypothesis]:
+    def finish(segments: Sequence[Ended]) -> list[list[Hypothesis]]:
         scorer = scorers.of_streams([each.asked for each in segments])
         beams = _beams([each.memory for each in segments])
-        return [nbest[0] for nbest in modified_beam.finish(beams, options, scorer)]
+        return modified_beam.finish(beams, options, scorer)
 
     def resume(memory: Memory, asked: BeamOptions) -> Memory:
         scorer = scorers.of_streams([asked])
@@ -191,9 +191,9 @@ def _searched_twice(parts: Parts) -> StreamSearch:
     spec, decoding = parts.spec, parts.choices.decoding
     search = create_searches(parts)[decoding]
 
-    def finish(segments: Sequence[Ended]) -> list[Hypothesis]:
+    def finish(segments: Sequence[Ended]) -> list[list[Hypothesis]]:
         outputs = stack([each.outputs for each in segments])
-        return [nbest[0] for nbest in search(outputs, [each.asked for each in segments])]
+        return search(outputs, [each.asked for each in segments])
 
     def is_amid_token(memory: Memory) -> bool:
         return _numbers(memory)[0] not in (spec.blank_id, ctc.NO_LABEL)

@@ -21,7 +21,7 @@ from auricle.serve.segments import Endpoint, Segment
 from auricle.serve.stream import Chunk, Partial, Stream
 from auricle.serve.stream_arrays import join, stack_rows, take_row
 from auricle.serve.stream_searches import Ended, create_stream_search
-from auricle.serve.tokens import TokenTable
+from auricle.serve.tokens import Alternative, TokenTable
 from auricle.spec import Choices, PipelineSpec
 
 PATIENCE_S = 5.0  # for a segment that is long enough to end, to come to a good place
@@ -244,9 +244,9 @@ class StreamingPipeline:
         """The streams with the open segments of some closed, by row."""
         behind = list(streams)
         finals = self._finish([streams[row] for row in closing])
-        for (row, endpoint), final in zip(closing.items(), finals, strict=True):
+        for (row, endpoint), (final, *others) in zip(closing.items(), finals, strict=True):
             stream = streams[row]
-            closed = stream.segment.close(final, endpoint)
+            closed = stream.segment.close(final, endpoint, self._nbest(stream, [final, *others]))
             text = self.tokens.grow(stream.stable, final.ids) if self.search.finish else stream.text
             behind[row] = dataclasses.replace(
                 stream,
@@ -260,18 +260,22 @@ class StreamingPipeline:
             )
         return behind
 
-    def _finish(self, streams: Sequence[Stream]) -> list[Hypothesis]:
-        """The last word on the open segment of each, all at once."""
-        finals = [stream.segment.hypothesis for stream in streams]
+    def _nbest(self, stream: Stream, nbest: Sequence[Hypothesis]) -> tuple[Alternative, ...] | None:
+        most = stream.asked.nbest
+        return self.tokens.tell_nbest(nbest, most) if most and self.search.finish else None
+
+    def _finish(self, streams: Sequence[Stream]) -> list[list[Hypothesis]]:
+        """The last word on the open segment of each, best first, all at once."""
+        finals = [[stream.segment.hypothesis] for stream in streams]
         rows = [row for row, stream in enumerate(streams) if stream.num_windows]
         if not (self.search.finish and rows):
             return finals
         ended = [
             Ended(join(streams[row].kept), streams[row].memory, streams[row].asked) for row in rows
         ]
-        for row, hypothesis in zip(rows, self.search.finish(ended), strict=True):
+        for row, (best, *others) in zip(rows, self.search.finish(ended), strict=True):
             first_frame = self._first_frame(streams[row], streams[row].num_windows)
-            finals[row] = hypothesis.moved(first_frame)
+            finals[row] = [best.moved(first_frame), *others]
         return finals
 
     def _tell(self, before: Stream, stream: Stream, chunk: Chunk) -> Partial:

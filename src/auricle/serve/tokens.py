@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise, starmap
 
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.spelling import SPELLINGS, is_punctuation, space_between
@@ -127,6 +127,13 @@ class TokenTable:
             self._words(timed),
             *told,
         )
+
+    def tell_nbest(self, nbest: Sequence[Hypothesis], most: int) -> tuple[Alternative, ...]:
+        """Different texts, best first: two hypotheses may spell one in different pieces."""
+        scores: dict[str, float | None] = {}
+        for hypothesis in nbest:
+            scores.setdefault(self.transcribe(hypothesis).text, hypothesis.score)
+        return tuple(islice(starmap(Alternative, scores.items()), most))
 
     def grow(self, before: GrowingText, ids: Sequence[int]) -> GrowingText:
         """The text with more tokens behind it; token by token or at once, it is the same text."""

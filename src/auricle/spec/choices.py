@@ -86,8 +86,8 @@ class Choices:
     max_nbest: int = 20
     blank_penalty: float = 0.0
     lm: str = ""
-    lm_weight: float = 0.3
-    lm_word_bonus: float = 0.0
+    lm_weight: float = 0.2
+    lm_word_bonus: float = 1.0
     lm_units: Units = "auto"
     hotwords: str = ""
     hotwords_score: float = 1.5

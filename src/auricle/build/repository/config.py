@@ -23,7 +23,7 @@ QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
 # them as idle: of 128, and with 1000 clients killed, 4 others lost their streams. A slot is cheap.
 MAX_STREAMS = 2048
 STREAM_DELAY_US = 1000  # for the windows of other streams to come along
-OFFLINE_ONLY = ("max_padding", "max_batch_seconds", "max_nbest", "itn")  # windows are as long
+OFFLINE_ONLY = ("max_padding", "max_batch_seconds", "itn")  # windows are as long
 BEAM_ONLY = (
     "beam", "max_beam", "max_nbest", "blank_penalty", "lm", "lm_weight", "lm_word_bonus",
     "lm_units", "hotwords", "hotwords_score",

@@ -14,6 +14,7 @@ from auricle.serve.decode.endpoint import NEVER, Rules
 from auricle.serve.options import BeamOptions
 
 STREAM_BEAM = (
+    wire.ASR_NBEST,
     wire.ASR_HOTWORDS,
     wire.ASR_HOTWORDS_SCORE,
     wire.ASR_LM_WEIGHT,

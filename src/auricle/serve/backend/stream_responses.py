@@ -4,6 +4,7 @@ from __future__ import annotations  # Triton fills pb_utils only after the impor
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import triton_python_backend_utils as pb_utils
 
@@ -43,7 +44,7 @@ def format_partial(partial: Partial, model: str, transcribe: Transcribe) -> str:
         "stable": partial.text,
         "delta": partial.delta,
         "segments": [
-            describe_segment(segment, transcribe(segment.hypothesis))
+            describe_segment(segment, replace(transcribe(segment.hypothesis), nbest=segment.nbest))
             for segment in partial.segments
         ],
     }
