@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise, starmap
+from itertools import islice, pairwise
 
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.spelling import SPELLINGS, is_punctuation, space_between
@@ -129,11 +129,12 @@ class TokenTable:
         )
 
     def tell_nbest(self, nbest: Sequence[Hypothesis], most: int) -> tuple[Alternative, ...]:
-        """Different texts, best first: two hypotheses may spell one in different pieces."""
-        scores: dict[str, float | None] = {}
+        """Different words, best first: two hypotheses may spell them in different pieces."""
+        told: dict[tuple[str, ...], Alternative] = {}
         for hypothesis in nbest:
-            scores.setdefault(self.transcribe(hypothesis).text, hypothesis.score)
-        return tuple(islice(starmap(Alternative, scores.items()), most))
+            text = self.transcribe(hypothesis).text
+            told.setdefault(tuple(text.split()), Alternative(text, hypothesis.score))
+        return tuple(islice(told.values(), most))
 
     def grow(self, before: GrowingText, ids: Sequence[int]) -> GrowingText:
         """The text with more tokens behind it; token by token or at once, it is the same text."""
