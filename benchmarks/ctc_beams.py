@@ -2,7 +2,7 @@
 
     pip install flashlight-text==0.0.7 pyctcdecode==0.5.0 pygtrie kenlm==0.3.0
     python -m benchmarks.ctc_beams --json docs/raw/ctc-beams.json
-    python -m benchmarks.ctc_beams --checkpoint assets/icefall-ctc --json docs/raw/ctc-beams-demo.json
+    python -m benchmarks.ctc_beams --checkpoint assets/icefall-ctc --json FILE
 
 16 utterances of 10 s: drawn from a seed, of 5000 tokens in 250 frames, with language models of a
 million n-grams; or those of client/test_wavs, joined, as the checkpoint hears them. All searches
@@ -117,11 +117,11 @@ def create_scorers(speech: Speech, files: dict[Unit, Path], seed: int) -> dict[s
     phrases = ctc_speech.draw_phrases(speech, NUM_HOTWORDS, seed)
     graph = ContextGraph(phrases, [BONUS] * len(phrases))
     hotwords = HotwordScorer([graph] * COUNT)
-    scorers: dict[str, Scorer | None] = {"ours": None, "ours, hotwords": Sum([hotwords])}
+    scorers: dict[str, Scorer | None] = {"ours": None, "ours, hotwords": hotwords}
     for unit, path in files.items():
         units = relate(load_language_model(path), speech.symbols, "bpe", unit)
         model = LanguageModelScorer(units, np.full(COUNT, WEIGHT), np.full(COUNT, WORD_BONUS))
-        scorers[f"ours, {unit}"] = Sum([model])
+        scorers[f"ours, {unit}"] = model
         scorers[f"ours, {unit}, hotwords"] = Sum([model, hotwords])
     return scorers
 
@@ -159,9 +159,7 @@ def create_pyctcdecode(speech: Speech, path: Path | None) -> Callable[[], list[s
     decoder = pyctcdecode.build_ctcdecoder(
         labels, str(path) if path else None, alpha=WEIGHT, beta=WORD_BONUS
     )
-    return lambda: [
-        decoder.decode_beams(each, beam_width=BEAM)[0][0] for each in speech.log_probs
-    ]
+    return lambda: [decoder.decode_beams(each, beam_width=BEAM)[0][0] for each in speech.log_probs]
 
 
 def create_others(speech: Speech, files: dict[Unit, Path]) -> dict[str, Run]:
@@ -197,8 +195,7 @@ def show(timings: dict[str, Timing], equal: dict[str, int]) -> None:
         factor = timing.ms / 1e3 / (COUNT * SECONDS)
         same = f"{equal[name]} of {COUNT}" if name in equal else ""
         typer.echo(
-            f"| {name} | {timing.ms:.1f} ({fastest:.1f} to {slowest:.1f}) |"
-            f" {factor:.1e} | {same} |"
+            f"| {name} | {timing.ms:.1f} ({fastest:.1f} to {slowest:.1f}) | {factor:.1e} | {same} |"
         )
 
 
