@@ -11,6 +11,7 @@ is timed beside it. The others get all labels, as they want them.
 """
 
 import gzip
+import math
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -47,7 +48,8 @@ from benchmarks.in_turn import Timing, time_in_turn, write
 BEAM, NUM_TOP, BLANK_ID = 10, 20, 0
 COUNT, SECONDS, SAMPLE_RATE = 16, 10.0, 16000
 NUM_HOTWORDS, BONUS = 1000, 1.0
-WEIGHT, WORD_BONUS = 0.3, 0.5
+WEIGHT, BONUSES = 0.2, {"tokens": 0.0, "words": 0.5}  # flashlight-text has no bonus of tokens
+LN_10 = math.log(10)  # its language models' logarithms are of base 10
 BEAM_THRESHOLD = 50.0  # torchaudio's default for flashlight's search
 
 Texts = list[list[int]]
@@ -105,7 +107,8 @@ def language_models(checkpoint: Path | None, seed: int, folder: Path) -> dict[Un
         found["words"].write_bytes(gzip.decompress(Path("assets/lm/words.arpa.gz").read_bytes()))
         return found
     symbols = ctc_speech.make_symbols(5000)
-    for unit, num_words in (("tokens", 220_000), ("words", 390_000)):
+    sizes: dict[Unit, int] = {"tokens": 220_000, "words": 390_000}
+    for unit, num_words in sizes.items():
         language = ctc_speech.Language(symbols, seed)
         sentences = language.sentences(num_words, of_tokens=unit == "tokens")
         found[unit] = folder / f"{unit}.arpa"
@@ -120,7 +123,7 @@ def create_scorers(speech: Speech, files: dict[Unit, Path], seed: int) -> dict[s
     scorers: dict[str, Scorer | None] = {"ours": None, "ours, hotwords": hotwords}
     for unit, path in files.items():
         units = relate(load_language_model(path), speech.symbols, "bpe", unit)
-        model = LanguageModelScorer(units, np.full(COUNT, WEIGHT), np.full(COUNT, WORD_BONUS))
+        model = LanguageModelScorer(units, np.full(COUNT, WEIGHT), np.full(COUNT, BONUSES[unit]))
         scorers[f"ours, {unit}"] = model
         scorers[f"ours, {unit}, hotwords"] = Sum([model, hotwords])
     return scorers
@@ -155,9 +158,13 @@ def create_flashlight(
 
 
 def create_pyctcdecode(speech: Speech, path: Path | None) -> Callable[[], list[str]]:
-    labels = ["", "⁇", *speech.symbols[2:]]  # its names of blank and <unk>
+    labels = ["", "▁⁇▁", *speech.symbols[2:]]  # its names of blank and <unk>
     decoder = pyctcdecode.build_ctcdecoder(
-        labels, str(path) if path else None, alpha=WEIGHT, beta=WORD_BONUS
+        labels,
+        str(path) if path else None,
+        alpha=WEIGHT,
+        beta=BONUSES["words"],
+        unk_score_offset=0.0,  # <unk> has its probability in the model
     )
     return lambda: [decoder.decode_beams(each, beam_width=BEAM)[0][0] for each in speech.log_probs]
 
@@ -172,7 +179,7 @@ def create_others(speech: Speech, files: dict[Unit, Path]) -> dict[str, Run]:
         for symbol in speech.symbols:
             dictionary.add_entry(symbol)
         lm = KenLM(str(tokens), dictionary)
-        runs["flashlight-text, tokens"] = create_flashlight(speech, lm, WEIGHT)
+        runs["flashlight-text, tokens"] = create_flashlight(speech, lm, WEIGHT * LN_10)
     runs["pyctcdecode, words"] = create_pyctcdecode(speech, files["words"])
     return runs
 

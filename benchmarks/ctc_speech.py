@@ -19,6 +19,7 @@ SPECIALS = ["<blk>", "<unk>"]
 NUM_WORDS, NUM_SUCCESSORS = 20_000, 50
 ORDER = 4
 SENTENCE_WORDS = 12
+UNKNOWN = -7.0  # log10 probability of <unk>, the first word
 FLOOR = (
     -20.7
 )  # logarithm of what tokens get that no one thinks of: the 20th is at -17, as the demo has it
@@ -87,6 +88,7 @@ def write_arpa(path: Path, sentences: Iterator[list[str]], seed: int) -> int:
             file.write(f"\n\\{n}-grams:\n")
             # the longer the context, the better it knows; logarithms of base 10
             log_probs = -(ORDER + 1 - n) * rng.uniform(0.4, 1.2, len(found))
+            log_probs[:1] = UNKNOWN if n == 1 else log_probs[:1]
             backoffs = -rng.uniform(0.1, 0.6, len(found))
             for ngram, log_prob, backoff in zip(found, log_probs, backoffs, strict=True):
                 is_context = n < ORDER and ngram[-1] != "</s>"
