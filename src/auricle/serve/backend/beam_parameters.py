@@ -6,7 +6,7 @@ from dataclasses import replace
 from auricle import wire
 from auricle.errors import InvalidRequestError
 from auricle.serve.backend.aids import Phrases, with_scores
-from auricle.serve.backend.hotword_lists import read_hotwords
+from auricle.serve.backend.hotword_lists import EMPTY, read_hotwords
 from auricle.serve.backend.outcomes import UnfitRequestError
 from auricle.serve.backend.values import Value, read_count, read_number
 from auricle.serve.decode.context_graph import ContextGraph
@@ -17,7 +17,6 @@ from auricle.spec import BEAM_SEARCHES, Choices, Decoding, PipelineSpec
 MAX_SCORE = 100.0  # of a token, and of a word of the language model: WeNet's hotwords have 100
 MAX_WEIGHT = 10.0
 
-NOTHING = (None, "", "[]", "{}")
 BIASES = (wire.ASR_HOTWORDS, wire.ASR_HOTWORDS_SCORE)
 WEIGHTS = (wire.ASR_LM_WEIGHT, wire.ASR_LM_WORD_BONUS)
 
@@ -52,7 +51,7 @@ class BeamMenu:
                ) -> Decoding:  # fmt: skip
         """A decoding with a beam where something is asked for that only a beam can give."""
         needs = (wire.ASR_BEAM, wire.ASR_BLANK_PENALTY, *WEIGHTS, *BIASES)
-        reasons = [name for name in needs if parameters.get(name) not in NOTHING]
+        reasons = [name for name in needs if not _is_nothing(parameters.get(name))]
         if asked == "greedy_search" and self.decoding and reasons:
             raise UnfitRequestError(
                 "decoding",
@@ -109,3 +108,7 @@ class BeamMenu:
             return self._phrases.compile(with_scores((*self._phrases.given, *asked), number))
         except InvalidRequestError as error:
             raise UnfitRequestError("hotwords", f"{wire.ASR_HOTWORDS}: {error}") from error
+
+
+def _is_nothing(asked: Value) -> bool:
+    return asked is None or str(asked).strip() in EMPTY
