@@ -206,6 +206,14 @@ def test_a_score_is_of_those_that_have_none() -> None:
     assert (worth(graph, 3), worth(graph, 4)) == (4.0, 0.5)
 
 
+@pytest.mark.parametrize("asked", ["left :1e308", '{"left": -101}', '{"right": 1, "left": 200}'])
+def test_a_score_that_would_drown_the_network_is_refused(asked: str) -> None:
+    error = refusal(make(CTC), asr_hotwords=asked)
+    assert error.reason == "hotwords"
+    assert str(error).startswith("asr_hotwords: the score of 'left' is ")
+    assert str(error).endswith("; give a number from -100 to 100")
+
+
 GIVEN = (Hotword("right", 2.0), Hotword("left"))
 
 

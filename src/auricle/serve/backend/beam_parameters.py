@@ -1,10 +1,11 @@
 """What a request asks of a search with a beam, or a sentence that says why it cannot have it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from auricle import wire
 from auricle.errors import InvalidRequestError
+from auricle.hotword_files import Hotword
 from auricle.serve.backend.aids import Phrases, with_scores
 from auricle.serve.backend.hotword_lists import EMPTY, read_hotwords
 from auricle.serve.backend.outcomes import UnfitRequestError
@@ -98,6 +99,7 @@ class BeamMenu:
         if self._phrases is None:
             return self.defaults.hotwords
         asked = read_hotwords(parameters.get(wire.ASR_HOTWORDS))
+        _check_scores(asked)
         score, number = parameters.get(wire.ASR_HOTWORDS_SCORE), None
         if score is not None:
             bounds = (-MAX_SCORE, MAX_SCORE)
@@ -112,3 +114,13 @@ class BeamMenu:
 
 def _is_nothing(asked: Value) -> bool:
     return asked is None or str(asked).strip() in EMPTY
+
+
+def _check_scores(hotwords: Sequence[Hotword]) -> None:
+    for each in hotwords:
+        if each.score is not None and abs(each.score) > MAX_SCORE:
+            raise UnfitRequestError(
+                "hotwords",
+                f"{wire.ASR_HOTWORDS}: the score of {quote(each.phrase)} is {each.score:g}; give "
+                f"a number from {-MAX_SCORE:g} to {MAX_SCORE:g}",
+            )
