@@ -1,13 +1,15 @@
-"""Beams, n-best, language models, hotwords and digits on a real tritonserver."""
+"""Beams, n-best, language models, hotwords and digits on a real tritonserver.
 
+Those of streams are in test_searched_streams.py.
+"""
+
+import importlib.util
 import json
 import shutil
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tritonclient.grpc as kserve
 from tritonclient.utils import InferenceServerException
@@ -19,16 +21,20 @@ from auricle.cli.build.options import LmUnitsName, Runner
 from auricle.client import Result
 from auricle.client.results import Segment
 from auricle.errors import RepositoryError, ServerError
+from auricle.serve.itn import create_itn
 from auricle.server import Server
 from tests.live.asking import Asker, audio, results
 from tests.live.conftest import StartServer
 from tests.live.models import choose
-from tests.live.talking import Say, Talker
 
 pytestmark = pytest.mark.triton
 
 Parameters = dict[str, str | float]
 HELPED = ["transducer", "transducer-bls"]
+needs_wetext = pytest.mark.skipif(
+    importlib.util.find_spec("wetext") is None,
+    reason="wetext is not installed: pip install 'auricle[itn]'",
+)
 SEARCHED = [*HELPED, "ctc", "wenet"]
 WISHES: list[Parameters] = [
     {},
@@ -93,7 +99,7 @@ def hotwords(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def repository(assets: Path, hotwords: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Transducers with a language model and hotwords; others without; live, of streams."""
+    """Transducers with a language model and hotwords; others without."""
     repository = tmp_path_factory.mktemp("repository")
     lm, words = assets / "lm" / "words.arpa.gz", LmUnitsName.words
     for name, runner in (("transducer", "onnxruntime"), ("transducer-bls", "bls")):
@@ -104,14 +110,9 @@ def repository(assets: Path, hotwords: Path, tmp_path_factory: pytest.TempPathFa
         ("ctc", "icefall-ctc", "icefall-ctc"),
         ("wenet", "wenet-u2", "wenet-u2"),
         ("paraformer", "paraformer", "paraformer"),
+        ("sense", "sense-voice", "sense-voice"),
     ):
         build.run(family, name=name, repo=repository, checkpoint=assets / folder)
-    build.run("icefall-transducer", name="live", repo=repository, streaming=True,
-              checkpoint=assets / "icefall-streaming")  # fmt: skip
-    version = repository / "live" / "1"
-    shutil.copyfile(lm, version / "words.arpa.gz")
-    choose(repository / "live" / "config.pbtxt", decoding="modified_beam_search",
-           lm="words.arpa.gz", lm_units="words", lm_weight="0.0")  # fmt: skip
     return repository
 
 
@@ -247,6 +248,23 @@ def test_who_asks_a_greedy_model_for_a_beam_gets_one(
     assert [each.words for each in chosen] == [each.words for each in beam]
 
 
+@needs_wetext
+@pytest.mark.parametrize(
+    ("asker", "language"), [("ctc", "en"), ("transducer", "en"), ("sense", "on")],
+    indirect=["asker"],
+)  # fmt: skip
+def test_digits_are_written_where_they_are_asked_for(
+    asker: Asker, test_wavs: Path, language: str
+) -> None:
+    waveform = files.load(test_wavs / "heldout-0176.wav", 16000)
+    wish: Parameters = {"asr_itn": language, "asr_nbest": 2}
+    said, written = asker.ask_together([(waveform, {}), (waveform, wish)])
+    assert written.text == create_itn("en")(said.text)
+    assert written.text.isdecimal()
+    assert written.segments[0].nbest[0].text == written.segments[0].text == written.text
+    assert written.words == said.words
+
+
 @pytest.mark.parametrize("what", REFUSED)
 def test_each_refusal_has_its_sentence_and_harms_no_neighbour(
     client: kserve.InferenceServerClient, waveforms: list[Waveform], what: str
@@ -295,76 +313,3 @@ def test_a_language_model_beside_a_greedy_search_is_refused(
     choose(tmp_path / "models" / "transducer" / "config.pbtxt", decoding="greedy_search")
     with pytest.raises(RepositoryError, match="decoding is greedy_search, which has no"):
         start_server(tmp_path / "models")
-
-
-STREAM_WISHES: list[Parameters] = [
-    {},
-    {"asr_hotwords": "LIGHT :15.0"},
-    {"asr_hotwords": '["TOKYO"]', "asr_hotwords_score": 4.0},
-    {"asr_lm_weight": 1.0, "asr_lm_word_bonus": -0.5},
-]
-
-
-def talk(
-    talker: Talker, waveform: Waveform, wish: Mapping[str, str | float], stream_id: int
-) -> list[str]:
-    """The text behind each chunk; only the first one has the wish."""
-    chunks = np.array_split(waveform, 5)
-    texts = []
-    for index, chunk in enumerate(chunks):
-        is_first, is_last = index == 0, index == len(chunks) - 1
-        said = Say(chunk, stream_id, is_first, is_last, wish if is_first else None)  # type: ignore[arg-type]
-        texts.append(talker.say(said).text)
-    return texts
-
-
-@pytest.fixture
-def talker(client: kserve.InferenceServerClient, server: Server) -> Talker:
-    return Talker(client, "live", server.grpc_address)
-
-
-def test_streams_of_different_hotwords_at_once_equal_each_alone(
-    talker: Talker, waveforms: list[Waveform]
-) -> None:
-    asked = [(waveform, wish) for waveform in waveforms[1:3] for wish in STREAM_WISHES]
-    alone = [talk(talker, *each, 100 + row) for row, each in enumerate(asked)]
-    together: list[list[str]] = [[] for _ in asked]
-
-    def listen(row: int) -> None:
-        together[row] = talk(talker, *asked[row], 200 + row)
-
-    threads = [threading.Thread(target=listen, args=(row,)) for row in range(len(asked))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    assert together == alone
-
-
-def test_a_stream_s_first_chunk_says_its_hotwords(
-    talker: Talker, waveforms: list[Waveform]
-) -> None:
-    plain = talk(talker, waveforms[2], {}, 301)[-1]
-    lifted = talk(talker, waveforms[2], {"asr_hotwords": "LIGHT :15.0"}, 302)[-1]
-    assert "light" not in plain.lower()
-    assert "light" in lifted.lower()
-
-
-@pytest.mark.parametrize(
-    ("wish", "sentence"),
-    [
-        ({"asr_beam": 3}, "unknown request parameters ['asr_beam']"),
-        ({"asr_hotwords": "北"}, "has characters that no token of this model has"),
-        ({"asr_lm_weight": -1}, "asr_lm_weight is -1; give a number from 0 to 10"),
-    ],
-    ids=str,
-)
-def test_a_stream_s_first_chunk_is_refused_with_a_sentence(
-    talker: Talker, waveforms: list[Waveform], wish: Parameters, sentence: str
-) -> None:
-    before = talk(talker, waveforms[1], {}, 401)
-    with pytest.raises(InferenceServerException) as caught:
-        talk(talker, waveforms[1], wish, 402)
-    assert caught.value.status() == "StatusCode.INVALID_ARGUMENT"
-    assert sentence in str(caught.value.message())
-    assert talk(talker, waveforms[1], {}, 403) == before
