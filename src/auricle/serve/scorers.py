@@ -51,5 +51,5 @@ class Scorers:
         if self.language_model is None:
             return []
         weights = np.array([each.lm_weight for each in asked])
-        bonuses = np.array([each.lm_word_bonus for each in asked])
+        bonuses = np.array([each.lm_word_bonus if each.lm_weight else 0.0 for each in asked])
         return [LanguageModelScorer(self.language_model, weights, bonuses)]

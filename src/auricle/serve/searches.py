@@ -138,10 +138,23 @@ def _ctc_search(parts: Parts) -> Search:
 def _prefix_beam_search(parts: Parts) -> Search:
     def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         emissions = _emissions(outputs, parts.spec.blank_id)
-        nbests = prefix_beam.search(emissions, asked[0].width, parts.scorers.create(asked))
-        return _dated(nbests, emissions)
+        return _dated(_search_prefixes(emissions, asked, parts.scorers), emissions)
 
     return search
+
+
+def _search_prefixes(
+    emissions: ctc.Emissions, asked: Sequence[BeamOptions], scorers: Scorers
+) -> list[list[Hypothesis]]:
+    """Utterances with scorers apart from those without: the search prunes them otherwise."""
+    found: dict[int, list[Hypothesis]] = {}
+    for is_scored in (False, True):
+        rows = [row for row, each in enumerate(asked) if each.is_scored == is_scored]
+        if rows:
+            scorer = scorers.create([asked[row] for row in rows])
+            nbests = prefix_beam.search(emissions.take(rows), asked[rows[0]].width, scorer)
+            found |= zip(rows, nbests, strict=True)
+    return [found[row] for row in range(len(asked))]
 
 
 def _attention_rescoring(parts: Parts) -> Search:
@@ -154,7 +167,7 @@ def _attention_rescoring(parts: Parts) -> Search:
 
     def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         emissions = _emissions(outputs, spec.blank_id)
-        nbests = prefix_beam.search(emissions, asked[0].width, parts.scorers.create(asked))
+        nbests = _search_prefixes(emissions, asked, parts.scorers)
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
         return _dated(rescoring.rescore(nbests, encoder_out, lens, score, options), emissions)  # type: ignore[arg-type]
 
