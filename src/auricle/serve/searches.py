@@ -10,6 +10,7 @@ from auricle.serve.decode import (
     modified_beam,
     prefix_beam,
     recurrent,
+    recurrent_beam,
     rescoring,
     transducer,
 )
@@ -89,6 +90,23 @@ def _recurrent_search(parts: Parts) -> Search:
     def search(outputs: Tensors, _asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
         return _alone(recurrent.greedy_search(encoder_out, lens, network, options))  # type: ignore[arg-type]
+
+    return search
+
+
+def _recurrent_beam_search(parts: Parts) -> Search:
+    network, options = create_predictor(parts.spec, parts.choices, parts.runner)
+
+    def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
+        return recurrent_beam.search(
+            outputs["ENCODER_OUT"],  # type: ignore[arg-type]
+            outputs["OUT_LENS"],  # type: ignore[arg-type]
+            network,
+            options,
+            asked[0].width,
+            parts.scorers.create(asked),
+            asked[0].blank_penalty,
+        )
 
     return search
 
@@ -197,6 +215,7 @@ SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
     ("transducer", "modified_beam_search"): _modified_beam_search,
     ("recurrent_transducer", "greedy_search"): _recurrent_search,
+    ("recurrent_transducer", "modified_beam_search"): _recurrent_beam_search,
     ("ctc", "greedy_search"): _ctc_search,
     ("ctc", "prefix_beam_search"): _prefix_beam_search,
     ("ctc_attention", "greedy_search"): _ctc_search,
