@@ -25,6 +25,7 @@ from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
 Search = Callable[[Tensors, Sequence[BeamOptions]], list[list[Hypothesis]]]
 # Those that know more hypotheses than the best.
 BEAM_DECODINGS = frozenset(("modified_beam_search", "prefix_beam_search", "attention_rescoring"))
+PREDICTOR_OUTPUTS = ("log_probs", "jumps", "new_state", "jump_log_probs")  # jumps: TDT's
 END_ID = 2  # </s> of every Paraformer, as funasr_onnx/paraformer_bin.py has it
 
 
@@ -72,8 +73,8 @@ def create_predictor(
     ) -> recurrent.Scores:
         inputs: Tensors = {"encoder_out": encoder_out, "y": y, "state": states}
         outputs = runner.run("predictor", [inputs])[0]
-        jumps = outputs.get("jumps")  # TDT's
-        return recurrent.Scores(outputs["log_probs"], jumps, outputs["new_state"])  # type: ignore[arg-type]
+        said = (outputs.get(name) for name in PREDICTOR_OUTPUTS)
+        return recurrent.Scores(*said)  # type: ignore[arg-type]
 
     options = recurrent.Options(spec.blank_id, spec.predictor_state, choices.lookahead)
     return network, options

@@ -1,5 +1,7 @@
 """Small random transducers that remember all tokens, RNN-T and TDT."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +37,14 @@ class RandomNetwork:
         scores = multiply(encoder_out, self.from_encoder) + from_state + self.bias
         tokens = scores[..., :VOCAB]
         log_probs = tokens - np.logaddexp.reduce(tokens, axis=2, keepdims=True)
-        jumps = scores[..., VOCAB:].argmax(axis=2) if self.is_tdt else None
-        return Scores(log_probs.astype(np.float32), jumps, new.astype(np.float32))
+        said = Scores(log_probs.astype(np.float32), None, new.astype(np.float32))
+        if not self.is_tdt:
+            return said
+        jumps = scores[..., VOCAB:]
+        likeliest = jumps.max(axis=2) - np.logaddexp.reduce(jumps, axis=2)
+        return replace(
+            said, jumps=jumps.argmax(axis=2), jump_log_probs=likeliest.astype(np.float32)
+        )
 
 
 def multiply(rows: Floats | Doubles, weights: Doubles) -> Doubles:

@@ -60,6 +60,8 @@ def walk(path: Path, frame: Floats, network: Network, rules: Rules) -> Iterator[
     jump = 0 if said.jumps is None else int(said.jumps[0, 0])
     for label in np.argsort(-scores, kind="stable")[: rules.beam].tolist():
         score = path.score + scores[label]
+        if said.jump_log_probs is not None:
+            score += float(said.jump_log_probs[0, 0])
         if label == options.blank_id:
             yield replace(path, score=score, frame=path.frame + max(jump, 1), num_symbols=0)
             continue

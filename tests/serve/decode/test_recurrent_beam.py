@@ -166,7 +166,7 @@ def test_a_beam_that_holds_everything_adds_up_all_alignments(
     expected = textbook.enumerate_all(encoder_out[0], network, options, penalty)
     assert scores == pytest.approx(expected, abs=1e-6)
     assert len(scores) == len(found)
-    assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
+    assert network.is_tdt or sum(scores.values()) == pytest.approx(1, abs=1e-5)
     assert scores[tuple(found[0].ids)] == max(scores.values())
 
 

@@ -23,12 +23,14 @@ MAX_SYMBOLS = 10  # of one frame: NeMo's greedy.max_symbols, and onnx-asr's max_
 class Scores:
     """log_probs: float32 [R, W, V], natural.  jumps: int64 [R, W], frames, or None for RNN-T.
 
-    states: float32 [R, S], behind the token that was put in.
+    states: float32 [R, S], behind the token that was put in.  jump_log_probs: float32 [R, W], of
+    the jumps; None where they are not known, or certain.
     """
 
     log_probs: Floats
     jumps: Ints | None
     states: Floats
+    jump_log_probs: Floats | None = None
 
 
 # encoder_out [R, W, D], y int64 [R], states [R, S]

@@ -3,7 +3,8 @@
 As sherpa-onnx's modified_beam_search of NeMo's transducers: every hypothesis stands at a frame of
 its own. In each round those of an utterance that are furthest behind take their best labels: blank
 leads to the next frame, a token stays in its frame; or both jump, as the likeliest of TDT's
-durations says. Of all that there are then, the best go on. A beam of one is the greedy search.
+durations says, whose probability counts. Of all that there are then, the best go on. A beam of one
+is the greedy search.
 
 Other than there, equal tokens at one frame become one hypothesis, their probabilities added, and
 <unk> is a token, as it is to the greedy search. What a scorer says of a token counts at once. Best

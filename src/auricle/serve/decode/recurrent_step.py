@@ -77,14 +77,16 @@ class Heard:
     """What the network said of R hypotheses, each about a window of W frames.
 
     begins: int64 [R], the first frame of the window, -W where the network was not asked yet.
-    labels: int64 [R, W, B], the best of each frame.  log_probs: float32 [R, W, B].  jumps: int64
-    [R, W], 0 of RNN-T.  states: float32 [R, S], behind the last token.
+    labels: int64 [R, W, B], the best of each frame.  log_probs: float32 [R, W, B].
+    jumps: int64 [R, W], and jump_log_probs: float32 [R, W], 0 of RNN-T.
+    states: float32 [R, S], behind the last token.
     """
 
     begins: Ints
     labels: Ints
     log_probs: Floats
     jumps: Ints
+    jump_log_probs: Floats
     states: Floats
 
     def take(self, chosen: Ints | Bools) -> "Heard":
@@ -98,6 +100,7 @@ def nothing_heard(live: Live, lookahead: int) -> Heard:
         np.zeros((*windows, 0), np.int64),
         np.zeros((*windows, 0), np.float32),
         np.zeros(windows, np.int64),
+        np.zeros(windows, np.float32),
         np.zeros_like(live.states),
     )
 
@@ -107,7 +110,7 @@ class _Moves:
     """Where hypotheses could go next; arrays [E].
 
     labels: int64, WAITS where they stay.  log_probs: float64, of the label.  scores: float64, of
-    both.  is_new: whether the label is a token.
+    all, the jump too.  is_new: whether the label is a token.
     """
 
     sources: Ints
@@ -165,7 +168,10 @@ class Step:
             heard.log_probs = np.zeros_like(heard.labels, np.float32)
         heard.begins[asking], heard.states[asking] = frames, said.states
         heard.labels[asking], heard.log_probs[asking] = labels, log_probs
-        heard.jumps[asking] = 0 if said.jumps is None else said.jumps
+        if said.jumps is not None:
+            heard.jumps[asking] = said.jumps
+        if said.jump_log_probs is not None:
+            heard.jump_log_probs[asking] = said.jump_log_probs
 
     def _list(self, live: Live, heard: Heard, is_next: Bools) -> _Moves:
         """Every label that the network found among the best of a hypothesis."""
@@ -176,6 +182,8 @@ class Step:
         labels = np.append(np.full(len(waits), WAITS), heard.labels[asked, at])
         log_probs = np.append(np.zeros(len(waits)), heard.log_probs[asked, at])
         jumps = np.append(np.zeros_like(waits), heard.jumps[asked, at].repeat(num_labels))
+        scores = live.scores[sources] + log_probs
+        scores[len(waits) :] += heard.jump_log_probs[asked, at].repeat(num_labels)
         is_blank = labels == self.rules.options.blank_id
         is_new = ~is_blank & (labels != WAITS)
         num_symbols = live.num_symbols[sources] + is_new
@@ -185,7 +193,7 @@ class Step:
             sources=sources,
             labels=labels,
             log_probs=log_probs,
-            scores=live.scores[sources] + log_probs,
+            scores=scores,
             is_new=is_new,
             frames=live.frames[sources] + jumps,
             num_symbols=np.where(jumps > 0, 0, num_symbols),
