@@ -22,7 +22,10 @@ MODEL_PY = "from auricle.serve.backend.{mode} import TritonPythonModel  # noqa: 
 WARM_UP_SECONDS = (1, 5, 15)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MIN_INSTANCES = 2  # a single one lets what waits stand for up to 0.5 s: docs/log.md
-BEAMS: dict[Head, int] = {"transducer": 4}  # icefall's and sherpa-onnx's active paths
+BEAMS: dict[Head, int] = {  # icefall's and sherpa-onnx's active paths
+    "transducer": 4,
+    "recurrent_transducer": 4,
+}
 
 
 @dataclass(frozen=True)

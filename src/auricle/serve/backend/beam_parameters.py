@@ -45,7 +45,8 @@ class BeamMenu:
         """The names of its parameters."""
         if self.decoding is None:
             return (wire.ASR_NBEST,)
-        penalty = (wire.ASR_BLANK_PENALTY,) if self.spec.head == "transducer" else ()
+        is_transducer = self.decoding == "modified_beam_search"
+        penalty = (wire.ASR_BLANK_PENALTY,) if is_transducer else ()
         return (wire.ASR_NBEST, wire.ASR_BEAM, *penalty, *WEIGHTS, wire.ASR_HOTWORDS_SCORE)
 
     def choose(self, asked: Decoding | None, default: Decoding, parameters: Mapping[str, Value]
