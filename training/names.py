@@ -1,6 +1,6 @@
-"""Utterances with names that no model has heard, for hotwords; the list, and its audio.
+"""Two lists for hotwords, and their audio: names that no model has heard, and cities in noise.
 
-The names and the list were written down before any of it was heard, and nothing in them is chosen
+The names and the lists were written down before any of it was heard, and nothing in them is chosen
 by a result. Utterances with an even number are for choices, those with an odd one are reported.
 """
 
@@ -22,19 +22,26 @@ from training.utterances import (
 
 HERE = Path(__file__).parent
 LIST = HERE / "names.tsv"
+NOISY = HERE / "cities_in_noise.tsv"
 SEED = 6
 WRONG_SEED = 7
-PLACES = tuple(
-    "vienna dublin oslo prague denver milan geneva seattle athens warsaw havana dallas".split()
-)
-PERSONS = tuple("helena marcus peter laura victor emma oscar nina simon clara david hugo".split())
+NOISY_SEED = 8
+NOISY_SNR_DB = (0.0, 10.0)  # training's are 12 and more
+PLACES = (
+    "vienna", "dublin", "oslo", "prague", "denver", "milan",
+    "geneva", "seattle", "athens", "warsaw", "havana", "dallas",
+)  # fmt: skip
+PERSONS = (
+    "helena", "marcus", "peter", "laura", "victor", "emma",
+    "oscar", "nina", "simon", "clara", "david", "hugo",
+)  # fmt: skip
 NAMES = PLACES + PERSONS
 LETTERS = "abcdefghiklmnoprstuvwxyz"  # those that the pieces have
 VOWELS = "aeiou"
 CONSONANTS = "".join(letter for letter in LETTERS if letter not in VOWELS)
 
 
-def _sentence(rng: random.Random, name: str) -> list[str]:
+def _sentence(rng: random.Random, name: str, names: Sequence[str]) -> list[str]:
     """Of the forms of words.py, with the name where a word would be."""
     command, city, day = (rng.choice(each) for each in (words.COMMANDS, words.CITIES, words.DAYS))
     thing = ["the", rng.choice(words.COLOURS), rng.choice(words.OBJECTS)]
@@ -46,18 +53,20 @@ def _sentence(rng: random.Random, name: str) -> list[str]:
             [command, city, "from", name, day],
             [command, name, "at", rng.choice(words.NUMBERS)],
             [command, *thing, "with", name],
-            [command, name, "and", rng.choice(NAMES)],
+            [command, name, "and", rng.choice(names)],
             [city, "from", name, "please"],
         ]
     )
 
 
-def names_list(num_utterances: int = 240, seed: int = SEED) -> list[Utterance]:
+def names_list(
+    num_utterances: int = 240, seed: int = SEED, names: Sequence[str] = NAMES
+) -> list[Utterance]:
     """By the speakers and at the speeds of the held-out list; every name is as often the first."""
     rng = random.Random(seed)
     speakers = sorted(voices.held_out_speakers())
-    names = [name for _ in range(-(-num_utterances // len(NAMES))) for name in NAMES]
-    rng.shuffle(names)
+    first = [name for _ in range(-(-num_utterances // len(names))) for name in names]
+    rng.shuffle(first)
     utterances = []
     for index, row in enumerate(held_out_list(num_utterances, seed)):
         voice = voices.draw_voice(rng, rng.choice(speakers))
@@ -69,10 +78,23 @@ def names_list(num_utterances: int = 240, seed: int = SEED) -> list[Utterance]:
                 engine=voice.engine,
                 voice=voice.name,
                 words_per_minute=rng.choice(HELD_OUT_SPEEDS),
-                text=" ".join(_sentence(rng, names[index])),
+                text=" ".join(_sentence(rng, first[index], names)),
             )
         )
     return utterances
+
+
+def noisy_list(num_utterances: int = 240, seed: int = NOISY_SEED) -> list[Utterance]:
+    """As names_list, with the vocabulary's own cities for names, and much noise."""
+    rng = random.Random(seed)
+    return [
+        dataclasses.replace(
+            row,
+            utterance_id=f"cities-{index:04d}",
+            snr_db=round(rng.uniform(*NOISY_SNR_DB), 2),
+        )
+        for index, row in enumerate(names_list(num_utterances, seed, words.CITIES))
+    ]
 
 
 def wrong_names(num_names: int = 976, seed: int = WRONG_SEED) -> list[str]:
@@ -92,23 +114,25 @@ def _syllable(rng: random.Random) -> str:
     return rng.choice(CONSONANTS) + rng.choice(VOWELS) + ending
 
 
-def write_names(path: Path, names: Sequence[str]) -> None:
-    """A hotword file: one name a line."""
-    path.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+def write_hotwords(folder: Path, names: Sequence[str]) -> None:
+    """Hotword files, a phrase a line: the names, and a thousand, of which the others are wrong."""
+    wrong = wrong_names(1000 - len(names))
+    for file, phrases in (("names.txt", names), ("names_1000.txt", [*names, *wrong])):
+        (folder / file).write_text("".join(f"{name}\n" for name in phrases), encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lists", action="store_true", help="write names.tsv")
+    parser.add_argument("--lists", action="store_true", help="write the .tsv lists")
     parser.add_argument("--audio", type=Path, help="write the audio here, and the hotword files")
     args = parser.parse_args()
     if args.lists:
         write_list(LIST, names_list())
+        write_list(NOISY, noisy_list())
     if args.audio is not None:
-        folder = args.audio / LIST.stem
-        write_wavs(folder, read_list(LIST))
-        write_names(folder / "names.txt", NAMES)
-        write_names(folder / "names_1000.txt", [*NAMES, *wrong_names()])
+        for path, names in ((LIST, NAMES), (NOISY, words.CITIES)):
+            write_wavs(args.audio / path.stem, read_list(path))
+            write_hotwords(args.audio / path.stem, names)
 
 
 if __name__ == "__main__":
