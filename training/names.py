@@ -10,19 +10,26 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import soundfile
+
 from training import voices, words
-from training.synthesize import write_wavs
+from training.features import SAMPLE_RATE_HZ
+from training.synthesize import synthesize, write_wavs
 from training.utterances import (
     HELD_OUT_SPEEDS,
     Utterance,
     held_out_list,
     read_list,
+    shipped,
     write_list,
 )
 
 HERE = Path(__file__).parent
 LIST = HERE / "names.tsv"
 NOISY = HERE / "cities_in_noise.tsv"
+SHIPPED = HERE.parent / "tests" / "data" / "names"
+NUM_SHIPPED = 12
+COARSE = 64  # of 32768, what shipped samples are multiples of: finer noise takes room and no more
 SEED = 6
 WRONG_SEED = 7
 NOISY_SEED = 8
@@ -97,6 +104,11 @@ def noisy_list(num_utterances: int = 240, seed: int = NOISY_SEED) -> list[Uttera
     ]
 
 
+def reported(utterances: Sequence[Utterance]) -> list[Utterance]:
+    """The half with odd numbers."""
+    return list(utterances[1::2])
+
+
 def wrong_names(num_names: int = 976, seed: int = WRONG_SEED) -> list[str]:
     """Made of two or three syllables, none of them a name or a word of the vocabulary."""
     rng = random.Random(seed)
@@ -121,14 +133,28 @@ def write_hotwords(folder: Path, names: Sequence[str]) -> None:
         (folder / file).write_text("".join(f"{name}\n" for name in phrases), encoding="utf-8")
 
 
+def write_shipped(folder: Path, utterances: Sequence[Utterance]) -> None:
+    """<id>.flac for each utterance, with Kaldi's text and a hotword file beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for utterance, samples in zip(utterances, synthesize(utterances), strict=True):
+        coarse = samples // COARSE * COARSE
+        soundfile.write(folder / f"{utterance.utterance_id}.flac", coarse, SAMPLE_RATE_HZ)
+    text = "".join(f"{utterance.utterance_id} {utterance.text}\n" for utterance in utterances)
+    (folder / "text").write_text(text, encoding="utf-8")
+    (folder / "names.txt").write_text("".join(f"{name}\n" for name in NAMES), encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lists", action="store_true", help="write the .tsv lists")
+    parser.add_argument("--shipped", action="store_true", help="write tests/data/names")
     parser.add_argument("--audio", type=Path, help="write the audio here, and the hotword files")
     args = parser.parse_args()
     if args.lists:
         write_list(LIST, names_list())
         write_list(NOISY, noisy_list())
+    if args.shipped:
+        write_shipped(SHIPPED, shipped(reported(read_list(LIST)), NUM_SHIPPED))
     if args.audio is not None:
         for path, names in ((LIST, NAMES), (NOISY, words.CITIES)):
             write_wavs(args.audio / path.stem, read_list(path))
