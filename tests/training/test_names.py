@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from training import names, utterances, voices, words
+from training import names, open_words, utterances, voices, words
 
 Rows = list[utterances.Utterance]
 
@@ -63,3 +63,11 @@ def test_shipped_audio_is_the_seeded_sample_of_the_reported_half(new: Rows) -> N
     files = {path.stem for path in names.SHIPPED.glob("*.flac")}
     assert files == {utterance.utterance_id for utterance in sample}
     assert (names.SHIPPED / "names.txt").read_text(encoding="utf-8").split() == list(names.NAMES)
+
+
+def test_made_up_words_are_never_names_and_the_pieces_can_spell_them() -> None:
+    texts = [utterance.text for utterance in open_words.open_list(3000)]
+    said = {word for text in texts for word in text.split()}
+    assert len(said - set(words.VOCABULARY)) > 1000
+    assert said.isdisjoint(names.NAMES)
+    assert set("".join(said)) <= set(names.LETTERS)
