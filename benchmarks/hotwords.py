@@ -221,10 +221,11 @@ def main(
         results = [found for model in only.split(",") for found in measure(repo / model, *given)]
     else:
         raise typer.BadParameter("give REPO, AUDIO and HELDOUT, or --table")
-    if json:
-        record = {"machine": machine.describe(), "results": list(map(asdict, results))}
-        text = json_format.dumps(record, indent=1, default=vars)
-        json.write_text(text + "\n", encoding="utf-8")
+    if json and not table_of:
+        here = json_format.dumps(machine.describe(), default=vars)
+        lines = ",\n".join(json_format.dumps(asdict(each)) for each in results)
+        text = f'{{"machine": {here},\n"results": [\n{lines}\n]}}\n'
+        json.write_text(text, encoding="utf-8")
     for names in (NEW, KNOWN):
         typer.echo("\n".join([names, "", *table(results, names), ""]))
 
