@@ -93,7 +93,7 @@ def test_sentencepiece_alone_chooses_no_beam(built: Built, aids: Aids, tmp_path:
     assert read(tmp_path / "repo").decoding == "greedy_search"
 
 
-@pytest.mark.parametrize("head", ["cif", "recurrent_transducer", "autoregressive", "vad"])
+@pytest.mark.parametrize("head", ["cif", "autoregressive", "vad"])
 @pytest.mark.parametrize(("option", "other"), [("lm", "hotwords"), ("hotwords", "lm")])
 def test_a_family_without_a_beam_takes_none(
     built: Built, aids: Aids, tmp_path: Path, head: Head, option: str, other: str
@@ -121,7 +121,7 @@ def test_parameters_of_a_beam_are_only_where_there_is_one(built: Built, tmp_path
     populate(built, "demo", tmp_path, PLAIN)
     text = (tmp_path / "demo" / config.FILE_NAME).read_text()
     assert all(f'key: "{name}"' in text for name in config.BEAM_ONLY)
-    without = dataclasses.replace(built.spec, head="recurrent_transducer")
+    without = dataclasses.replace(built.spec, head="cif")
     populate(dataclasses.replace(built, spec=without), "demo", tmp_path, PLAIN)
     text = (tmp_path / "demo" / config.FILE_NAME).read_text()
     assert not any(f'key: "{name}"' in text for name in config.BEAM_ONLY)
@@ -132,9 +132,9 @@ def test_an_edited_configuration_is_kept_beside_the_same_files(
 ) -> None:
     helped, path = Deployment(aids=aids), tmp_path / "repo" / "demo" / config.FILE_NAME
     populate(built, "demo", tmp_path / "repo", helped)
-    path.write_text(path.read_text().replace('string_value: "0.3"', 'string_value: "0.7"'))
+    path.write_text(path.read_text().replace("size: 256", "size: 9"))
     assert populate(built, "demo", tmp_path / "repo", helped).kept == (path,)
-    assert read(tmp_path / "repo").lm_weight == 0.7
+    assert "max_queue_size: 9" in path.read_text()
     assert (tmp_path / "repo" / "demo" / "1" / "lm.arpa.gz").is_file()
 
 
