@@ -6,8 +6,13 @@ import pytest
 from onnx import TensorProto, helper
 from typer.testing import CliRunner, Result
 
+from auricle.build import families
+from auricle.build.checkpoint import Checkpoint
+from auricle.build.families import Options
+from auricle.build.repository.populate import Deployment, populate
 from auricle.cli import create_app
 from auricle.cli.check import find_versions
+from tests.build import tiny_streaming
 
 VALUE = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 8])
 
@@ -58,6 +63,17 @@ def test_shapes_are_those_of_trtexec(tmp_path: Path) -> None:
     shapes = ["--min-shapes", "x:1x8", "--opt-shapes", "x:4x8", "--max-shapes", "x:8x8"]
     assert "warning" not in run("--tensorrt", graph, *shapes).stdout
     assert run("--tensorrt", graph, "--min-shapes", "x:1x8").exit_code == 2
+
+
+def test_a_model_s_family_says_how_long_its_inputs_are(tmp_path: Path) -> None:
+    folder = tiny_streaming.write_transducer(tmp_path / "checkpoint")
+    family = families.load("icefall_transducer")
+    built = family.build(Checkpoint(folder, str(folder)), Options(streaming=True))
+    populate(built, "live", tmp_path / "repository", Deployment())
+    result = run("--tensorrt", str(tmp_path / "repository" / "live"))
+    assert result.exit_code == 0
+    assert result.stdout.count("would parse") == 3
+    assert "profile" not in result.stdout
 
 
 def test_something_must_be_checked_for(tmp_path: Path) -> None:
