@@ -156,8 +156,8 @@ def test_another_domain_is_refused() -> None:
     assert [each.node for each in errors(model)] == ["fused"]
 
 
-# NVIDIA/TensorRT#1731: "IIfConditionalOutputLayer inputs must have the same shape", where the
-# branches are [3,-1,-1] and [1,3,-1,-1]; #4603: [2] and [1]; #4032: from its optimiser.
+# "IIfConditionalOutputLayer inputs must have the same shape": NVIDIA/TensorRT#3321, of [-1] and
+# [-1,1]; #4603, of [2] and [1]. #4032: "dimensions not compatible", from the builder.
 @pytest.mark.parametrize("shapes", [(("N",), ("N", 8)), ((2,), (1,))])
 def test_branches_that_differ_are_refused(shapes: tuple[tuple[int | str, ...], ...]) -> None:
     assert [each.operator for each in errors(choose(*shapes))] == ["If"]

@@ -47,7 +47,7 @@ def _compare(
         yield _finding("warning", scope, node, why, ONE_PATH)
     elif len(one) != len(other):
         why = f"its branches have ranks {len(one)} and {len(other)}"
-        source = "operators.md at 10.15, NVIDIA/TensorRT#1731"
+        source = "operators.md at 10.15, NVIDIA/TensorRT#3321"
         yield _finding("ERROR", scope, node, why, ONE_PATH, source)
     elif any(_differ(a, b) for a, b in zip(one, other, strict=True)):
         why = f"its branches have shapes {show(one)} and {show(other)}"

@@ -30,8 +30,8 @@ LENGTHS: dict[str, tuple[int, ...]] = {
     "OneHot": (1,),
     "Resize": (2, 3),
 }
-# Elementwise, gather, concatenation, reductions and reshapes of small tensors; Not, And, Or are
-# elementwise. Floor and Ceil are unary: taken for shapes by what the layers' documents say.
+# DOCS names concatenation, elementwise, gather, identity and reductions. That shuffles, slices,
+# fills, selections and roundings pass too is assumed: a wrong no would be worse than a wrong yes.
 ON_HOST = frozenset(
     """Abs Add And Cast Ceil Concat Constant ConstantOfShape Div Equal Expand Floor Gather Greater
     GreaterOrEqual Identity Less LessOrEqual Max Min Mod Mul Neg Not Or Range ReduceMax ReduceMin

@@ -64,15 +64,17 @@ SINCE: dict[str, Version] = {
 }
 
 MIN_OPSET = 9
-# From each release on. 10.0: NVIDIA's support matrix. 10.9: the changelog's "opset 21 GroupNorm".
-# 10.15: operators.md. 11.5: its release page. Between them none was stated where we looked.
+# From each release on. 11.5: its release page. 10.15: operators.md. 10.9: the changelog's "opset 21
+# GroupNorm". Before, none was stated where we looked, and 20 is the cautious guess. NVIDIA's ONNX
+# Opset Guide has 25 for all of 11, which the release page of 11.5 contradicts.
 _MAX_OPSETS: tuple[tuple[Version, int], ...] = (
     ((11, 5), 25),
     ((10, 15), 24),
     ((10, 9), 21),
     ((10, 0), 20),
 )
-# Of the ONNX that the parser is built with: 1.16, then what the changelog and 11.5's page name.
+# Inferred from the ONNX that the parser is built with: 1.17 in 10.6, 1.18 in 10.11 (changelog),
+# 1.22 in 11.5 (release page). Only warned of: the parser is not known to refuse a version.
 _IR_VERSIONS: tuple[tuple[Version, int], ...] = (
     ((11, 5), 13),
     ((10, 11), 11),
