@@ -176,10 +176,10 @@ def _recurrent_beam_search(parts: Parts) -> StreamSearch:
         )  # fmt: skip
         return [nbest[0] for nbest in recurrent_beam.hypotheses(beams)], list(beams)
 
-    def finish(segments: Sequence[Ended]) -> list[Hypothesis]:
+    def finish(segments: Sequence[Ended]) -> list[list[Hypothesis]]:
         scorer = scorers.of_streams([each.asked for each in segments])
         beams = _recurrent_beams([each.memory for each in segments])
-        return [nbest[0] for nbest in recurrent_beam.finish(beams, scorer)]
+        return recurrent_beam.finish(beams, scorer)
 
     def resume(memory: Memory, asked: BeamOptions) -> Memory:
         scorer = scorers.of_streams([asked])
