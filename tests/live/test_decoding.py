@@ -217,7 +217,7 @@ def test_a_language_model_s_weight_changes_the_scores(
 ) -> None:
     first = [
         asker.transcribe(waveforms[0], asr_nbest=1, **weights).segments[0].nbest[0].score
-        for weights in ({}, {"asr_lm_weight": 0}, {"asr_lm_weight": 1}, {"asr_lm_word_bonus": 1})
+        for weights in ({}, {"asr_lm_weight": 0}, {"asr_lm_weight": 2.5}, {"asr_lm_word_bonus": -3})
     ]
     assert len(set(first)) == 4
 

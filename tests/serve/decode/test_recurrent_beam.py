@@ -244,6 +244,18 @@ def test_the_next_segment_goes_on_where_the_best_hypothesis_stands(
         assert [each for part in parts for each in part.frames or []] == whole.frames
 
 
+@settings(max_examples=30, deadline=None)
+@given(network=networks, seed=seeds)
+def test_the_next_segment_goes_on_behind_what_the_scorer_s_last_word_made_best(
+    network: RandomNetwork, seed: int
+) -> None:
+    setting = Setting(network, Options(BLANK, STATE), 4, Bigrams(2, VOCAB, seed, 3.0))
+    streams = setting.move(noise(2, 8, seed), setting.start(2))
+    best = [nbest[0].ids for nbest in setting.finish(streams)]
+    again = recurrent_beam.restart(streams, setting.scorer)
+    assert [each.y.tolist() for each in again] == [[(ids or [BLANK])[-1]] for ids in best]
+
+
 def test_a_segment_of_equal_tokens_to_different_frames_goes_on_behind_the_likeliest() -> None:
     beam = recurrent_beam.Beam(
         scores=np.log([0.2, 0.3, 0.25]),

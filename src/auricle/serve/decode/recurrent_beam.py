@@ -104,23 +104,28 @@ def hypotheses(beams: Sequence[Beam]) -> list[list[Hypothesis]]:
 
 def finish(beams: Sequence[Beam], scorer: Scorer | None = None) -> list[list[Hypothesis]]:
     """What segments that end here have, best first; the scorer has the last word."""
-    if scorer is None or not beams:
-        return hypotheses(beams)
-    sizes = [len(each.scores) for each in beams]
-    rows = np.repeat(np.arange(len(beams)), sizes)
-    added = scorer.finish(rows, np.concatenate([each.scorer_states for each in beams]))
-    parts = np.split(added, np.cumsum(sizes)[:-1])
-    return hypotheses(
-        [replace(each, scores=each.scores + part) for each, part in zip(beams, parts, strict=True)]
-    )
+    return hypotheses(_end(beams, scorer))
 
 
 def restart(beams: Sequence[Beam], scorer: Scorer | None = None) -> list[Beam]:
     """Before the next segment of streams whose segment ended: the network remembers the best."""
     states = _start(scorer, len(beams))
-    best = [_rank(each)[0][0] for each in beams]
+    best = [_rank(each)[0][0] for each in _end(beams, scorer)]
     return [_begin(each.y[n], each.states[n], each.frames[n], state)
             for each, n, state in zip(beams, best, states, strict=True)]  # fmt: skip
+
+
+def _end(beams: Sequence[Beam], scorer: Scorer | None) -> list[Beam]:
+    """With what the scorer says of their end."""
+    if scorer is None or not beams:
+        return list(beams)
+    sizes = [len(each.scores) for each in beams]
+    rows = np.repeat(np.arange(len(beams)), sizes)
+    added = scorer.finish(rows, np.concatenate([each.scorer_states for each in beams]))
+    parts = np.split(added, np.cumsum(sizes)[:-1])
+    return [
+        replace(each, scores=each.scores + part) for each, part in zip(beams, parts, strict=True)
+    ]
 
 
 def _begin(y: np.int64, state: Floats, frame: np.int64, scorer_state: Ints) -> Beam:
