@@ -77,7 +77,9 @@ Graphs = Annotated[
 Batch = Annotated[str, typer.Option(help="Rows in each run of a graph.")]
 Providers = Annotated[
     list[Provider],
-    typer.Option("--provider", help="What runs graphs; more may be given. Plans: tensorrt."),
+    typer.Option(
+        "--provider", help="What runs graphs, more may be given; tensorrt: the plan beside each."
+    ),
 ]
 Threads = Annotated[int, typer.Option(min=1, help="Of a graph on the CPU.")]
 Rounds = Annotated[

@@ -20,6 +20,10 @@ NO_CUDA = (
     "this onnxruntime runs nothing by CUDA (it has {}); install onnxruntime-gpu instead of "
     "onnxruntime, where an NVIDIA driver is"
 )
+BROKEN_CUDA = (
+    "onnxruntime fell back to the CPU, for its CUDA provider does not load; it needs an NVIDIA "
+    "driver, and CUDA and cuDNN as its line above or its release says"
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class OnnxGraph:
         except (*LOAD_ERRORS, *RUN_ERRORS) as error:
             raise CheckpointError(f"ONNX Runtime cannot load {self.path}: {error}") from error
         if self.provider == "cuda" and CUDA[0] not in session.get_providers():
-            raise AuricleError(NO_CUDA.format("a CUDA provider whose libraries do not load"))
+            raise AuricleError(BROKEN_CUDA)
         return session
 
 
