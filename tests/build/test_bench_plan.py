@@ -14,7 +14,7 @@ from auricle.errors import AuricleError, CheckpointError
 from tests.build import bench_graphs
 
 SPEECH = Speech([np.ones(100, np.float32)], 0.1)
-# The form of trtexec 8.6 to 10, by public logs.
+# As trtexec 8.6 prints it, by a public log; FAILED is made up in the same form.
 PRINTED = """\
 &&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --loadEngine=encoder.plan
 [12/28/2023-10:51:12] [I] Average on 10 runs - GPU latency: 41.3408 ms - Host latency: 43.4249 ms
