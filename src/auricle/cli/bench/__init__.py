@@ -1,7 +1,7 @@
 """auricle bench: load on a running server, its throughput, latency, truth and memory."""
 
 from auricle.cli import Parameters, TlsCa, TlsCert, TlsKey, split_parameters
-from auricle.cli.bench import options, steps
+from auricle.cli.bench import graphs, options, steps
 from auricle.cli.bench.offline import Wanted
 from auricle.cli.bench.offline import measure as measure_loads
 from auricle.cli.bench.streaming import measure as measure_streams
@@ -33,14 +33,28 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     streams: options.Streams = "",
     level_seconds: options.LevelSeconds = 20.0,
     together: options.Together = False,
+    graph: options.Graphs = None,
+    batch: options.Batch = "1,8,16,32,64,128",
+    provider: options.Providers = [options.Provider.cpu],  # noqa: B006  # typer copies it
+    threads: options.Threads = 1,
+    rounds: options.Rounds = 20,
+    plot: options.Plot = None,
     make_checkpoint: options.MakeCheckpoint = None,
 ) -> None:
-    """Measure a running server with real audio; every transcript is checked."""
+    """Measure a running server with real audio, every transcript checked; or graphs alone."""
     from auricle.client import Credentials
     from auricle.client.bench import machine, workload
     from auricle.client.bench.experiment import Plan
     from auricle.client.bench.streaming.experiment import StreamPlan
 
+    if graph:
+        audio = steps.Named(files or [], wavscp)
+        kinds = graphs.Kinds([each.value for each in provider], threads)
+        sizes = graphs.Sizes(
+            options.parse_batches(batch), options.parse_length(seconds), rounds, seed
+        )
+        graphs.measure(graph, audio, kinds, sizes, graphs.Wanted(json, plot))
+        return
     waveforms = steps.read_audio(files or [], wavscp, sample_rate)
     if make_checkpoint:
         steps.write_checkpoint(make_checkpoint, waveforms, sample_rate, seed, streaming=streaming)

@@ -28,6 +28,14 @@ class Asked:
     parameters: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Named:
+    """Audio as the command line names it."""
+
+    files: Sequence[str]
+    wavscp: Path | None
+
+
 def read_audio(files: Sequence[str], wavscp: Path | None, sample_rate: int) -> "Waveforms":
     from auricle.client.bench import workload
     from auricle.client.manifests import find_audio, read_wav_scp
