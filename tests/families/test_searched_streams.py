@@ -261,3 +261,18 @@ def test_a_stream_in_one_segment_is_what_the_search_finds_of_all_windows(
         ((best, *_),) = search(join(windows), [asked])
         assert segment.hypothesis.ids == best.ids
         assert segment.hypothesis.score == pytest.approx(best.score)
+
+
+def test_final_segments_tell_alternatives_to_whom_asked(model: Model) -> None:
+    waveform = noise(64000)
+    plain, _ = model.listen(cut(waveform, []), {})
+    partials, _ = model.listen(cut(waveform, [20000]), {"asr_nbest": 3})
+    assert all(segment.nbest is None for segment in finals(plain))
+    assert said(partials) == said(plain)
+    for segment in finals(partials):
+        assert segment.nbest is not None
+        texts = [each.text for each in segment.nbest]
+        assert len(set(texts)) == len(texts) <= 3
+        assert texts[0] == model.pipeline.tokens.transcribe(segment.hypothesis).text
+        assert segment.nbest[0].score == pytest.approx(segment.hypothesis.score)
+    assert any(len(segment.nbest or ()) > 1 for segment in finals(partials))
