@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from auricle.cli import EXIT_FAILED
-from auricle.cli.bench import steps
+from auricle.cli.bench import options, steps
 
 if TYPE_CHECKING:
     from auricle.audio import Waveform
@@ -38,6 +38,10 @@ class Sizes:
     seconds: float
     rounds: int
     seed: int
+
+
+def parse_sizes(batch: str, seconds: str, rounds: int, seed: int) -> Sizes:
+    return Sizes(options.parse_batches(batch), options.parse_length(seconds), rounds, seed)
 
 
 @dataclass(frozen=True)
@@ -178,7 +182,7 @@ def _read(audio: steps.Named, sample_rate: int) -> "list[Waveform]":
     from auricle.build.export.speech import load_waveforms
 
     if audio.files or audio.wavscp or sample_rate != SAMPLE_RATE:
-        return list(steps.read_audio(audio.files, audio.wavscp, sample_rate).values())
+        return list(steps.read_audio(audio, sample_rate).values())
     return load_waveforms(None, sample_rate)
 
 
