@@ -52,8 +52,9 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         return graphs.measure(graph, named, kinds, sizes, graphs.Wanted(json, plot))
     waveforms = steps.read_audio(named, sample_rate)
     if make_checkpoint:
-        steps.write_checkpoint(make_checkpoint, waveforms, sample_rate, seed, streaming=streaming)
-        return
+        return steps.write_checkpoint(
+            make_checkpoint, waveforms, sample_rate, seed, streaming=streaming
+        )
     if seconds:
         waveforms = steps.mix(waveforms, options.parse_mix(seconds, mixes, seed), sample_rate)
     pid = server_pid or steps.find_server(url)
