@@ -55,8 +55,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         return steps.write_checkpoint(
             make_checkpoint, waveforms, sample_rate, seed, streaming=streaming
         )
-    if seconds:
-        waveforms = steps.mix(waveforms, options.parse_mix(seconds, mixes, seed), sample_rate)
+    waveforms = steps.mix(waveforms, options.parse_mix(seconds, mixes, seed), sample_rate)
     pid = server_pid or steps.find_server(url)
     asked = steps.ask(url, model_name, (tls_ca, tls_cert, tls_key), split_parameters(parameter))
     if streaming:

@@ -98,9 +98,12 @@ MakeCheckpoint = Annotated[
 ]
 
 
-def parse_mix(seconds: str, count: int, seed: int) -> "Mix":
+def parse_mix(seconds: str, count: int, seed: int) -> "Mix | None":
+    """None where utterances stay as they are."""
     from auricle.client.bench import workload
 
+    if not seconds:
+        return None
     try:
         return workload.parse_mix(seconds, count, seed)
     except ValueError:

@@ -57,11 +57,11 @@ def find_server(url: str) -> int | None:
     return machine.find_server(url)
 
 
-def mix(waveforms: "Waveforms", wanted: "Mix", sample_rate: int) -> "Waveforms":
-    """Utterances joined to longer ones."""
+def mix(waveforms: "Waveforms", wanted: "Mix | None", sample_rate: int) -> "Waveforms":
+    """Utterances joined to longer ones, where that is wanted."""
     from auricle.client.bench import workload
 
-    return workload.mix(waveforms, wanted, sample_rate)
+    return workload.mix(waveforms, wanted, sample_rate) if wanted else waveforms
 
 
 def read_audio(named: Named, sample_rate: int) -> "Waveforms":
