@@ -7,8 +7,11 @@ import typer
 
 from auricle.cli.build import options
 from auricle.cli.build.accuracy import build_plain, check_accuracy, plain
-from auricle.cli.build.options import Precision, Runner
+from auricle.cli.build.gpu import GpuWish, PlanWish, opened_target
+from auricle.cli.build.options import Backend, Precision, Runner, Target
 from auricle.cli.build.source import Upstream, Wish, find
+from auricle.cli.tensorrt import options as of_plans
+from auricle.doctor.releases import DEFAULT_TAG
 
 if TYPE_CHECKING:
     from auricle.build.families import Built, Options
@@ -35,6 +38,18 @@ def run(  # noqa: PLR0913  # one parameter an option
     hotwords: options.HotwordsFile = None,
     runner: options.RunnerOption = Runner.onnxruntime,
     instances: options.Instances = None,
+    target: options.TargetOption = Target.cpu,
+    backend: options.BackendOption = Backend.onnxruntime,
+    triton_tag: of_plans.TritonTag = DEFAULT_TAG,
+    gpus: options.Gpus = None,
+    cuda_graphs: options.CudaGraphs = False,
+    bucket_seconds: options.BucketSeconds = None,
+    seconds: of_plans.Seconds = None,
+    batch: of_plans.OwnBatch = None,
+    workspace: of_plans.Workspace = None,
+    no_tf32: of_plans.NoTf32 = False,
+    optimization_level: of_plans.Level = None,
+    local: of_plans.Local = False,
     parity_audio: options.ParityAudio = None,
     wer_set: options.WerSet = None,
     max_wer_rise: options.MaxWerRise = None,
@@ -66,8 +81,13 @@ def run(  # noqa: PLR0913  # one parameter an option
             check_accuracy({"fp32": fp32, precision.value: built}, speech, max_wer_rise)
     bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
     helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
-    deployment = populate.Deployment(runner.value, instances, force, helped)
-    written = populate.populate(built, name, repo, deployment)
+    plan = PlanWish(seconds, batch, workspace, not no_tf32, optimization_level, local, parity_audio)
+    gpu = GpuWish(target, backend, triton_tag, gpus, cuda_graphs, bucket_seconds, plan)
+    runner = Runner.bls if gpu.wants_plan else runner
+    populate.check_runner(built, runner.value)
+    with opened_target(built, known.profile, gpu) as place:
+        deployment = populate.Deployment(runner.value, instances, force, helped, place)
+        written = populate.populate(built, name, repo, deployment)
     for folder in written.folders:
         typer.echo(f"written   {folder}")
     for path in written.kept:
