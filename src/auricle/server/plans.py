@@ -45,8 +45,8 @@ def check(models: Sequence[Model], backends: Collection[str], options: Options) 
     if not plans:
         return []
     machine = read_machine() if TENSORRT in backends else None
-    misfits = {model: why for model in plans if (why := find_misfit(model, machine))}
-    for model, why in misfits.items():
+    misfits = [(model, why) for model in plans if (why := find_misfit(model, machine))]
+    for model, why in misfits:
         if not options.onnx_fallback:
             raise RepositoryError(f"{model.folder}: {why}; {remedy(model)}")
         if not fallback(model).is_file():
@@ -54,7 +54,7 @@ def check(models: Sequence[Model], backends: Collection[str], options: Options) 
                 f"{model.folder}: {why}, and there is no {fallback(model)} to fall back to; "
                 "`auricle build --backend tensorrt` writes one"
             )
-    return [f"{model.name} by ONNX Runtime: {why}" for model, why in misfits.items()]
+    return [f"{model.name} by ONNX Runtime: {why}" for model, why in misfits]
 
 
 def remedy(model: Model) -> str:

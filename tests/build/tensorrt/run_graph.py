@@ -6,9 +6,12 @@ and no JSON for what is no number.
 
 import os
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 import onnxruntime as ort
+
+from auricle.build.export.session import Array
 
 NUMBERS = {"tensor(float)": np.float32, "tensor(int32)": np.int32}
 
@@ -30,13 +33,14 @@ def main(arguments: list[str]) -> None:
         file.write(render(dict(zip(names, session.run(names, inputs), strict=True)), factor))
 
 
-def render(arrays: dict[str, np.ndarray], factor: float = 1.0) -> str:
+def render(arrays: Mapping[str, Array], factor: float = 1.0) -> str:
     entries = []
     for name, array in arrays.items():
         scaled = array * factor if array.dtype == np.float32 else array
         dims = "x".join(map(str, array.shape))
         values = ", ".join(f"{value:.6g}" for value in scaled.ravel())
-        entries.append(f'{{ "name" : "{name}"\n  , "dimensions" : "{dims}"\n  , "values" : [ {values} ]\n  }}\n')
+        fields = [f'"name" : "{name}"', f'"dimensions" : "{dims}"', f'"values" : [ {values} ]']
+        entries.append("{ " + "\n  , ".join(fields) + "\n  }\n")
     return "[\n  " + ", ".join(entries) + "]\n"
 
 

@@ -12,6 +12,7 @@ from auricle.build.export.graph import Port, port_of
 from auricle.build.families import Built
 from auricle.build.repository import config, target
 from auricle.build.repository.target import GpuTarget
+from auricle.errors import RepositoryError
 from auricle.spec import Choices, encoder_of
 from auricle.spec.plan import ONNX_CONFIG, PLAN_FILE, RECORD_FILE
 
@@ -51,6 +52,17 @@ def configure_fallback(
     model.instance_group.add(count=instances, kind=pb.ModelInstanceGroup.KIND_AUTO)
     target.run_onnx(model, gpu)
     return model
+
+
+def check_kept(kept: str, folder: Path, gpu: GpuTarget | None) -> None:
+    """RepositoryError if a configuration that is kept is for another backend."""
+    path = folder / config.FILE_NAME
+    found, wanted = config.parse(kept).backend, gpu.backend if gpu else "onnxruntime"
+    if found != wanted:
+        raise RepositoryError(
+            f"{path} was edited and is for the backend {found!r}, but this build is for "
+            f"{wanted!r}; give the edits up with --force"
+        )
 
 
 def write(built: Built, folder: Path, gpu: GpuTarget | None) -> None:

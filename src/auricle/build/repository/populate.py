@@ -60,6 +60,8 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
     configs = _configs(built, name, deployment)
     kept = {} if deployment.force else _edited_configs(repository, configs)
     check_kept(kept.get(name), repository / name, built, deployment.runner)
+    if encoder_of(name) in kept:
+        encoder.check_kept(kept[encoder_of(name)], repository / encoder_of(name), deployment.gpu)
     with _staging(repository, name) as staging:
         for model in configs:
             (staging / model / "1").mkdir(parents=True)

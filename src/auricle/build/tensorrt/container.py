@@ -24,12 +24,12 @@ TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/"
 class ContainerBuilder:
     """A container for each command, as this user, without a network.
 
-    gpu: index or UUID, of one GPU.
+    gpu: index or UUID, of one GPU; None asks Docker for none.
     """
 
     client: docker.DockerClient
     image: str
-    gpu: str
+    gpu: str | None
     workspace: Workspace
     trtexec: str = IN_IMAGE
 
@@ -69,13 +69,18 @@ class ContainerBuilder:
                 Mount(DRAFT, str(self.workspace.draft), type="bind"),
             ],
             working_dir=DRAFT,
-            device_requests=[DeviceRequest(device_ids=[self.gpu], capabilities=[["gpu"]])],
+            device_requests=self._devices(),
             labels={"auricle": "tensorrt"},
         )
         try:
             yield container
         finally:
             container.remove(force=True)
+
+    def _devices(self) -> list[DeviceRequest]:
+        if self.gpu is None:
+            return []
+        return [DeviceRequest(device_ids=[self.gpu], capabilities=[["gpu"]])]
 
     def _refused(self, error: APIError) -> Outcome:
         """A command that the image lacks is an answer; all else is the engine's own trouble."""
@@ -90,7 +95,7 @@ class ContainerBuilder:
         raise PlanError(f"Docker cannot start {self.image}: {text}") from error
 
 
-def open_container(tag: str, gpu: str, workspace: Workspace, tell: Tell) -> ContainerBuilder:
+def open_container(tag: str, gpu: str | None, workspace: Workspace, tell: Tell) -> ContainerBuilder:
     """PlanError without an engine, or an image that cannot be pulled."""
     image = IMAGE.format(tag=tag.removesuffix("-py3"))
     try:

@@ -1,5 +1,6 @@
 """auricle tensorrt: plans for Triton's TensorRT backend, built by the image that serves them."""
 
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +13,29 @@ from auricle.doctor.releases import DEFAULT_TAG
 
 if TYPE_CHECKING:
     from auricle.build.export.graph import Graph
+    from auricle.build.tensorrt.builder import Tell
     from auricle.build.tensorrt.flags import PlanOptions
+    from auricle.build.tensorrt.plan import Draft
     from auricle.spec.plan import Shapes
+
+
+@dataclass(frozen=True)
+class Speech:
+    """To compare on.  audio: None for the sentence that ships with the package."""
+
+    audio: Path | None
+    sample_rate: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """speech: None not to compare."""
+
+    graph: "Graph"
+    profiles: "list[Shapes]"
+    options: "PlanOptions"
+    output: Path
+    speech: Speech | None
 
 
 class Action(str, Enum):
@@ -38,6 +60,8 @@ def run(  # noqa: PLR0913  # one parameter an option
     version_compatible: options.VersionCompatible = False,
     hardware_compatibility: options.HardwareLevel = options.Hardware.none,
     trtexec: options.Trtexec = None,
+    audio: options.Audio = None,
+    no_compare: options.NoCompare = False,
     verbose: options.Verbose = False,
 ) -> None:
     """Build a TensorRT plan of an encoder, on the GPU that will run it.
@@ -60,7 +84,13 @@ def run(  # noqa: PLR0913  # one parameter an option
         tuple(trtexec or ()),
     )
     profiles = _profiles(loaded, ranges, sample_rate, (batch, axis))
-    _build((loaded, profiles, wanted), output, (triton_tag, gpu), local=local, verbose=verbose)
+    speech = None if no_compare else Speech(audio, sample_rate)
+    _build(
+        Wish(loaded, profiles, wanted, output, speech),
+        (triton_tag, gpu),
+        local=local,
+        verbose=verbose,
+    )
 
 
 def _profiles(
@@ -76,26 +106,42 @@ def _profiles(
     return profiles_of(graph.inputs, rows, lengths, options.named_sizes(sizes[1]))
 
 
-def _build(
-    what: "tuple[Graph, list[Shapes], PlanOptions]",
-    output: Path,
-    place: tuple[str, str],
-    *,
-    local: bool,
-    verbose: bool,
-) -> None:
-    from auricle.build.tensorrt.plan import PlanRequest, build_plan
+def _build(wish: Wish, place: tuple[str, str], *, local: bool, verbose: bool) -> None:
+    from auricle.build.tensorrt.plan import PlanRequest, draft_plan, keep
     from auricle.cli.tensorrt.running import check_ahead, choose_place, progress
     from auricle.server.signals import ended_by_signals
 
-    graph, profiles, wanted = what
     record = None
     with ended_by_signals(), progress(verbose=verbose) as tell:
         open_builder, tag = choose_place(*place, local=local, tell=tell)
         if tag:
-            check_ahead(tag, wanted)
-        request = PlanRequest(graph.path, output, profiles, graph.precision, wanted, tag)
-        record = build_plan(request, open_builder, tell)
+            check_ahead(tag, wish.options)
+        precision = wish.graph.precision
+        request = PlanRequest(
+            wish.graph.path, wish.output, wish.profiles, precision, wish.options, tag
+        )
+        with draft_plan(request, open_builder, tell) as draft:
+            if wish.speech:
+                _check(draft, wish, wish.speech, tell)
+            record = keep(draft, wish.output)
     if record is None:
         raise typer.Exit(EXIT_INTERRUPTED)
-    typer.echo(f"written   {output} (TensorRT {record.tensorrt}, {record.gpu})")
+    typer.echo(f"written   {wish.output} (TensorRT {record.tensorrt}, {record.gpu})")
+
+
+def _check(draft: "Draft", wish: Wish, speech: Speech, tell: "Tell") -> None:
+    """PlanError, and the plan is not kept, if it strays from the graph."""
+    from auricle.build.export.reference import load_waveforms
+    from auricle.build.tensorrt.compare import compare, samples_of, tolerance_of
+    from auricle.errors import PlanError
+
+    waveforms = load_waveforms(speech.audio, speech.sample_rate)
+    samples = samples_of(wish.graph.inputs, wish.profiles, waveforms, {})
+    tolerance = tolerance_of(draft.record.precision, tf32=wish.options.tf32)
+    comparison = compare(draft, wish.graph.model, samples, tolerance, tell)
+    typer.echo(comparison.report())
+    if not comparison.is_ok:
+        raise PlanError(
+            "the plan is wrong on this GPU and was not kept; serve the graph by ONNX Runtime "
+            "(docs/tensorrt.md)"
+        )

@@ -58,6 +58,12 @@ Axis = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=MIN,USUAL,MAX", help="Of another axis that is not fixed."),
 ]
+Audio = Annotated[
+    Path | None, typer.Option(help="A 16-bit wav, or a folder of them, to compare the plan on.")
+]
+NoCompare = Annotated[
+    bool, typer.Option("--no-compare", help="Keep the plan without comparing it with its graph.")
+]
 Verbose = Annotated[bool, typer.Option(help="trtexec's whole log to stderr.")]
 Output = Annotated[Path, typer.Option("--output", help="The plan; plan.json goes beside it.")]
 
