@@ -84,7 +84,7 @@ def check_runner(built: Built, runner: RunnerName) -> None:
     if runner == "bls" and "encoder" not in built.graphs:
         raise RepositoryError(
             f"a model of {_hyphened(built.spec.family)} has no encoder that Triton could run; "
-            "leave --runner bls out"
+            "leave --runner bls or --backend tensorrt out"
         )
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from auricle.errors import PlanError
 IMAGE = "nvcr.io/nvidia/tritonserver:{tag}-py3"
 GRAPHS, DRAFT = "/graphs", "/draft"
 NOT_FOUND = 127  # what a shell and a runtime say of a command that is not there
+TIMEOUT_S = 600.0  # between two signs of life of the engine, as of one that unpacks an image
 TOOLKIT = "https://docs.nvidia.com/datacenter/cloud-native/container-toolkit/"
 
 
@@ -50,15 +51,29 @@ class ContainerBuilder:
             except APIError as error:
                 return self._refused(error)
             lines = []
-            for line in _lines(container.logs(stream=True, follow=True)):
-                lines.append(line)
-                tell(line)
-            return Outcome(tuple(lines), int(container.wait()["StatusCode"]))
+            try:
+                for line in _lines(container.logs(stream=True, follow=True)):
+                    lines.append(line)
+                    tell(line)
+                return Outcome(tuple(lines), int(container.wait()["StatusCode"]))
+            except (DockerException, OSError) as error:  # requests' errors are OSErrors
+                raise PlanError(f"Docker left while {command[0]} ran: {error}") from error
 
     @contextmanager
     def _container(self, command: Sequence[str]) -> Iterator[Container]:
         """Created, and removed in any case: a Ctrl-C does not reach it by itself."""
-        container = self.client.containers.create(
+        try:
+            container = self._create(command)
+        except DockerException as error:
+            raise PlanError(f"Docker cannot create a container of {self.image}: {error}") from error
+        try:
+            yield container
+        finally:
+            with suppress(DockerException):  # somebody else was faster
+                container.remove(force=True)
+
+    def _create(self, command: Sequence[str]) -> Container:
+        return self.client.containers.create(
             self.image,
             command=list(command[1:]),
             entrypoint=[command[0]],  # the image's own prints a page about itself
@@ -72,10 +87,6 @@ class ContainerBuilder:
             device_requests=self._devices(),
             labels={"auricle": "tensorrt"},
         )
-        try:
-            yield container
-        finally:
-            container.remove(force=True)
 
     def _devices(self) -> list[DeviceRequest]:
         if self.gpu is None:
@@ -99,7 +110,7 @@ def open_container(tag: str, gpu: str | None, workspace: Workspace, tell: Tell) 
     """PlanError without an engine, or an image that cannot be pulled."""
     image = IMAGE.format(tag=tag.removesuffix("-py3"))
     try:
-        client = docker.from_env()
+        client = docker.from_env(timeout=TIMEOUT_S)
         client.ping()
     except DockerException as error:
         raise PlanError(
