@@ -1,6 +1,8 @@
 """A machine whose trtexec and nvidia-smi are recorders."""
 
 import shutil
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,13 @@ class Recorder:
     def asked(self) -> list[str]:
         log = self.folder / "asked.txt"
         return log.read_text().splitlines() if log.is_file() else []
+
+
+def wait_for(is_so: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
 
 
 def write_graph(path: Path) -> Path:

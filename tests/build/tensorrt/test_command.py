@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from auricle.build.repository import config
 from auricle.spec.plan import load_plan
 from tests.build import tiny
-from tests.build.tensorrt.conftest import HERE, Recorder
+from tests.build.tensorrt.conftest import HERE, Recorder, wait_for
 
 pytestmark = pytest.mark.onnx
 
@@ -120,6 +121,24 @@ def test_a_failed_plan_writes_no_model(
     assert not repo.exists() or list(repo.iterdir()) == []
 
 
+def test_an_interrupted_plan_writes_no_model(
+    checkpoint: Path, tmp_path: Path, recorder: Recorder
+) -> None:
+    repo = tmp_path / "models"
+    code = "from auricle.cli import main; main()"
+    process = subprocess.Popen(
+        [
+            sys.executable, "-c", code, "build", "icefall-transducer", "--from", str(checkpoint),
+            "--name", "demo", "--repo", str(repo), "--backend", "tensorrt",
+        ],
+        env={**os.environ, "RECORDER_SLEEP": "60"}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for(lambda: recorder.asked != [])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert not repo.exists() or list(repo.iterdir()) == []
+
+
 def test_a_model_for_a_gpu_needs_none_to_be_built(checkpoint: Path, tmp_path: Path) -> None:
     repo = tmp_path / "models"
     answer = auricle(
@@ -139,6 +158,8 @@ def test_a_model_for_a_gpu_needs_none_to_be_built(checkpoint: Path, tmp_path: Pa
         (["--cuda-graphs"], "add --target gpu"),
         (["--backend", "tensorrt", "--seconds", "1,2"], "give three numbers"),
         (["--backend", "tensorrt", "--batch", "4,2,1"], "axis N is 4, 2, 1"),
+        (["--backend", "tensorrt", "--bucket-seconds", "0"], "takes no audio below 0.1 s"),
+        (["--backend", "tensorrt", "--seconds", "5,8,9"], "takes no audio below 5 s"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

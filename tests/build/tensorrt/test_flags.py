@@ -97,6 +97,10 @@ def test_a_flag_that_one_major_lacks_is_refused_there_alone(
         check_options(PlanOptions(extra=(flag,)), version)
 
 
+def test_a_10_of_unknown_minor_gets_the_benefit_of_the_doubt() -> None:
+    check_options(PlanOptions(extra=("--refitFromOnnx=x",)), (10,))
+
+
 @pytest.mark.parametrize("flag", ["--onnx=x", "--noTF32", "maxAuxStreams=2", "-v"])
 def test_what_has_an_option_or_is_no_flag_is_not_passed_on(flag: str) -> None:
     with pytest.raises(PlanError, match="cannot be given to trtexec"):

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from auricle.build.tensorrt.plan import PlanRequest, build_plan
 from auricle.build.tensorrt.shapes import profiles_of
 from auricle.errors import PlanError
 from auricle.spec.plan import PlanRecord, load_plan
-from tests.build.tensorrt.conftest import Recorder
+from tests.build.tensorrt.conftest import Recorder, wait_for
 
 pytestmark = pytest.mark.onnx
 
@@ -152,14 +151,6 @@ def test_an_interrupted_build_leaves_nothing(
     assert process.returncode == 130
     assert left(output) == []
     assert not running("sleep 60")
-
-
-def wait_for(is_so: object, seconds: float = 30) -> None:
-    assert callable(is_so)
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.05)
 
 
 def running(command: str) -> list[str]:

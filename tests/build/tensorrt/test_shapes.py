@@ -48,3 +48,8 @@ def test_an_axis_without_bounds_is_named(dim: str | None) -> None:
 def test_bounds_out_of_order_are_refused(batch: tuple[int, int, int]) -> None:
     with pytest.raises(CheckpointError, match="axis N is"):
         profiles_of(WAVES, batch, [(1, 2, 3)])
+
+
+def test_a_gap_between_profiles_is_refused() -> None:
+    with pytest.raises(CheckpointError, match="no profile takes 301 to 399 samples"):
+        profiles_of(WAVES, (1, 2, 4), [(100, 200, 300), (400, 500, 600)])

@@ -77,7 +77,7 @@ class ContainerBuilder:
             self.image,
             command=list(command[1:]),
             entrypoint=[command[0]],  # the image's own prints a page about itself
-            user=f"{os.getuid()}:{os.getgid()}",  # what it writes is ours
+            user=self._user(),
             network_mode="none",
             mounts=[
                 Mount(GRAPHS, str(self.workspace.graphs), type="bind", read_only=True),
@@ -87,6 +87,11 @@ class ContainerBuilder:
             device_requests=self._devices(),
             labels={"auricle": "tensorrt"},
         )
+
+    def _user(self) -> str:
+        """So that what it writes is ours; a rootless engine's root is the caller."""
+        is_rootless = "name=rootless" in self.client.info().get("SecurityOptions", [])
+        return "0:0" if is_rootless else f"{os.getuid()}:{os.getgid()}"
 
     def _devices(self) -> list[DeviceRequest]:
         if self.gpu is None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from auricle.errors import PlanError
 from auricle.spec.plan import HardwareCompatibility, Shapes
 
-Version = tuple[int, ...]  # 10, 16, 0
+Version = tuple[int, ...]  # 10, 16, 0; of some releases the major alone is published
 MAJORS = (10, 11)
 # The numbers of a strongly typed network are those of the graph, and no other flag may say so.
 OF_PRECISION = frozenset(
@@ -115,8 +115,8 @@ def _check_extra(flag: str, version: Version) -> None:
             f"--{name} is not for strongly typed plans: their precision is that of the graph; "
             "build the graph with --precision"
         )
-    is_new, is_gone = name in ADDED_BEHIND_10_5, name in REMOVED_IN_11
-    if (is_new and version[:2] <= (10, 5)) or (is_gone and version[0] >= 11):
+    is_too_old = len(version) > 1 and version[:2] <= (10, 5) and name in ADDED_BEHIND_10_5
+    if is_too_old or (version[0] >= 11 and name in REMOVED_IN_11):
         raise PlanError(
             f"trtexec of TensorRT {said(version)} does not know --{name}; leave it out, or choose "
             "another image with --triton-tag"

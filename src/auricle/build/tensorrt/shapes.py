@@ -1,6 +1,7 @@
 """The shapes that a plan must take: an optimisation profile for each range of lengths."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from auricle.build.export.graph import Port
 from auricle.errors import CheckpointError
@@ -25,6 +26,12 @@ def profiles_of(
     fixed = {**(others or {}), BATCH: batch}
     for name, bounds in [*fixed.items(), *((SAMPLES, each) for each in samples)]:
         _check_range(name, bounds)
+    for shorter, longer in pairwise(samples):
+        if longer[0] > shorter[2]:
+            raise CheckpointError(
+                f"no profile takes {shorter[2] + 1} to {longer[0] - 1} samples; let each range of "
+                "--seconds begin where the one before it ends"
+            )
     has_samples = any(SAMPLES in port.shape for port in ports)
     lengths = [{SAMPLES: each} for each in samples] if has_samples else [{}]
     return [shapes_of(ports, fixed | each) for each in lengths]

@@ -55,6 +55,10 @@ class GpuWish:
         return self.backend is Backend.tensorrt
 
     @property
+    def buckets(self) -> float:
+        return BUCKET_SECONDS if self.bucket_seconds is None else self.bucket_seconds
+
+    @property
     def wants_gpu(self) -> bool:
         return self.wants_plan or self.target is Target.gpu
 
@@ -72,6 +76,7 @@ def opened_target(
         yield None
         return
     ranges, batch = _bounds(profile, wish.plan)
+    _check_buckets(built, ranges, wish)
     if not wish.wants_plan:
         yield _target(ranges, batch, wish, None)
         return
@@ -83,6 +88,15 @@ def _bounds(profile: "Profile", wish: PlanWish) -> "tuple[list[tuple[float, floa
     ranges = [three_numbers(text, "--seconds") for text in wish.seconds or []]
     batch = three_sizes(wish.batch, "--batch") if wish.batch else profile.batch
     return ranges or [profile.seconds], batch
+
+
+def _check_buckets(built: "Built", ranges: list[tuple[float, float, float]], wish: GpuWish) -> None:
+    """Short audio must be padded to what the plan takes."""
+    if wish.wants_plan and not built.spec.streaming and wish.buckets < ranges[0][0]:
+        raise typer.BadParameter(
+            f"the plan takes no audio below {ranges[0][0]:g} s, and shorter audio is padded to "
+            f"{wish.buckets:g} s: lower the first of --seconds, or raise --bucket-seconds"
+        )
 
 
 def _target(
@@ -97,7 +111,7 @@ def _target(
         seconds=(ranges[0][0], ranges[0][1], ranges[-1][2]),
         batch=batch,
         triton_tag=wish.triton_tag,
-        bucket_seconds=BUCKET_SECONDS if wish.bucket_seconds is None else wish.bucket_seconds,
+        bucket_seconds=wish.buckets,
         gpus=tuple(wish.gpus or ()),
         cuda_graphs=wish.cuda_graphs,
         plan=PlanFiles(draft.plan, draft.record) if draft else None,
