@@ -1,5 +1,6 @@
 """auricle build: a published checkpoint -> a model in a Triton repository."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,20 @@ from auricle.cli.tensorrt import options as of_plans
 from auricle.doctor.releases import DEFAULT_TAG
 
 if TYPE_CHECKING:
-    from auricle.build.families import Built, Options
+    from auricle.build.families import Built, Family, Options
+    from auricle.build.repository.populate import Written
     from auricle.gate.speech import Speech
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Transcribed speech, and the points of WER that may be lost on it."""
+
+    speech: "Speech"
+    max_wer_rise: float | None
+
+    def check(self, built: "Built", fp32: "Built", precision: str) -> None:
+        check_accuracy({"fp32": fp32, precision: built}, self.speech, self.max_wer_rise)
 
 
 def run(  # noqa: PLR0913  # one parameter an option
@@ -63,31 +76,40 @@ def run(  # noqa: PLR0913  # one parameter an option
     populate.check_name(name)
     populate.check_target(repo / name)
     _check_needs(precision, wer_set, max_wer_rise)
-    speech = _read_speech(wer_set) if wer_set else None
+    plan = PlanWish(seconds, batch, workspace, not no_tf32, optimization_level, local, parity_audio)
+    gpu = GpuWish(target, backend, triton_tag, gpus, cuda_graphs, bucket_seconds, plan)
+    gpu.check()
     wanted = families.Options(
         precision.value, parity_audio, streaming, feature_edges.value if feature_edges else None
     )
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
-    every = [wanted, *([plain(wanted)] if speech else [])]
+    judge = Judge(_read_speech(wer_set), max_wer_rise) if wer_set else None
+    every = [wanted, *([plain(wanted)] if judge else [])]
     detector = _find_detector(vad) if vad else None
-    with find(known, Wish(checkpoint, lock, every, upstream)) as source:
+    built = _build(known, Wish(checkpoint, lock, every, upstream), detector, judge)
+    bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
+    helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
+    kind = Runner.bls if gpu.wants_plan else runner
+    deployment = populate.Deployment(kind.value, instances, force, helped)
+    with opened_target(built, known.profile, deployment, gpu) as complete:
+        _report(populate.populate(built, name, repo, complete))
+
+
+def _build(known: "Family", wish: Wish, detector: Path | None, judge: Judge | None) -> "Built":
+    """The model, with what was said of it, and judged."""
+    wanted = wish.wanted[0]
+    with find(known, wish) as source:
         built = known.build(source, wanted)
         if detector:
             built = _add_vad(built, detector, wanted)
         typer.echo("\n".join(built.report))
-        _check_mode(built, asked=streaming)
-        if speech:
-            fp32 = build_plain(known, source, wanted)
-            check_accuracy({"fp32": fp32, precision.value: built}, speech, max_wer_rise)
-    bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
-    helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
-    plan = PlanWish(seconds, batch, workspace, not no_tf32, optimization_level, local, parity_audio)
-    gpu = GpuWish(target, backend, triton_tag, gpus, cuda_graphs, bucket_seconds, plan)
-    runner = Runner.bls if gpu.wants_plan else runner
-    populate.check_runner(built, runner.value)
-    with opened_target(built, known.profile, gpu) as place:
-        deployment = populate.Deployment(runner.value, instances, force, helped, place)
-        written = populate.populate(built, name, repo, deployment)
+        _check_mode(built, asked=wanted.streaming)
+        if judge:
+            judge.check(built, build_plain(known, source, wanted), wanted.precision)
+    return built
+
+
+def _report(written: "Written") -> None:
     for folder in written.folders:
         typer.echo(f"written   {folder}")
     for path in written.kept:

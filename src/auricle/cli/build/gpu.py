@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from auricle.cli.tensorrt.options import three_numbers, three_sizes
 
 if TYPE_CHECKING:
     from auricle.build.families import Built, Profile
+    from auricle.build.repository.populate import Deployment
     from auricle.build.repository.target import GpuTarget
     from auricle.build.tensorrt.builder import Tell
     from auricle.build.tensorrt.plan import Draft, PlanRequest
@@ -54,6 +55,13 @@ class GpuWish:
     def wants_plan(self) -> bool:
         return self.backend is Backend.tensorrt
 
+    def check(self) -> None:
+        """A usage error for what is of a GPU alone."""
+        if not self.wants_gpu and (self.gpus or self.cuda_graphs or self.bucket_seconds):
+            raise typer.BadParameter(
+                "--gpus, --cuda-graphs and --bucket-seconds are for a GPU: add --target gpu"
+            )
+
     @property
     def buckets(self) -> float:
         return BUCKET_SECONDS if self.bucket_seconds is None else self.bucket_seconds
@@ -65,23 +73,26 @@ class GpuWish:
 
 @contextmanager
 def opened_target(
-    built: "Built", profile: "Profile", wish: GpuWish
-) -> "Iterator[GpuTarget | None]":
-    """None for a CPU; a plan lasts as long as the block, in which the model is written."""
+    built: "Built", profile: "Profile", deployment: "Deployment", wish: GpuWish
+) -> "Iterator[Deployment]":
+    """The deployment with its place; a plan lasts as long as the block.
+
+    What would keep the model from being written is found before a plan is built, not after.
+    """
+    from auricle.build.repository import populate
+
+    populate.check_runner(built, deployment.runner)
+    deployment.aids.check(built.spec)
     if not wish.wants_gpu:
-        if wish.gpus or wish.cuda_graphs or wish.bucket_seconds:
-            raise typer.BadParameter(
-                "--gpus, --cuda-graphs and --bucket-seconds are for a GPU: add --target gpu"
-            )
-        yield None
+        yield deployment
         return
     ranges, batch = _bounds(profile, wish.plan)
     _check_buckets(built, ranges, wish)
     if not wish.wants_plan:
-        yield _target(ranges, batch, wish, None)
+        yield replace(deployment, gpu=_target(ranges, batch, wish, None))
         return
     with _drafted(built, ranges, batch, wish) as draft:
-        yield _target(ranges, batch, wish, draft)
+        yield replace(deployment, gpu=_target(ranges, batch, wish, draft))
 
 
 def _bounds(profile: "Profile", wish: PlanWish) -> "tuple[list[tuple[float, float, float]], Range]":
