@@ -19,7 +19,7 @@ Shapes = dict[str, list[list[int]]]  # input -> its smallest, usual and largest 
 
 @dataclass(frozen=True)
 class PlanRecord:
-    """tensorrt: as trtexec printed it, "10.16.0".  triton_tag: of the image; None: built outside.
+    """tensorrt: as trtexec printed it, "10.16.0".  triton_tag: of the image; None: built in none.
 
     gpu, compute_capability: "NVIDIA H200", "9.0".  profiles: in the order of their indices.
     graph_sha256: of the ONNX file.  command: trtexec's, with the paths that it saw.

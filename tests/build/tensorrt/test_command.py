@@ -44,6 +44,7 @@ def test_a_graph_becomes_a_plan_that_agrees(
     assert answer.returncode == 0, answer.stderr
     assert "plan      to the graph in 4 batches: ENCODER_OUT" in answer.stdout
     assert f"written   {plan} (TensorRT 10.16.0, NVIDIA H200)" in answer.stdout
+    assert "TensorRT 10.16.0 in this machine, NVIDIA H200, compute capability 9.0" in answer.stderr
     steps = ["reading the graph", "choosing kernels", "built", "writing the plan"]
     assert all(step in answer.stderr for step in steps)
     assert len(load_plan(plan.with_name("plan.json")).profiles) == 2
@@ -192,6 +193,13 @@ def test_without_docker_there_is_advice(graph: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert answer.returncode == 1
     assert "no Docker engine answers" in answer.stderr
+
+
+def test_an_image_says_which_it_is(graph: Path, tmp_path: Path, recorder: Recorder) -> None:
+    arguments = ("tensorrt", "build", graph, "--output", tmp_path / "p", "--no-compare")
+    answer = auricle(*arguments, NVIDIA_TRITON_SERVER_VERSION="26.05")
+    assert answer.returncode == 0, answer.stderr
+    assert load_plan(tmp_path / "plan.json").triton_tag == "26.05"
 
 
 def test_a_record_is_json_for_everyone(graph: Path, tmp_path: Path, recorder: Recorder) -> None:

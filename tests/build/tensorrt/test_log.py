@@ -40,6 +40,11 @@ def test_the_steps_of_a_build_are_told_apart() -> None:
     assert [log.stage_of(line) for line in lines] == ["reading the graph", None, "built"]
 
 
+@pytest.mark.parametrize("line", ["TensorRT 11.1.0 in this machine", "pulling an image"])
+def test_what_we_say_ourselves_is_shown(line: str) -> None:
+    assert log.stage_of(line) == line
+
+
 def test_a_failure_is_explained_by_the_end_and_the_first_error() -> None:
     lines = ["[E] out of memory", *(f"line {number}" for number in range(100)), "&&&& FAILED"]
     said = log.explain(lines).splitlines()

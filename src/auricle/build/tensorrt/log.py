@@ -13,6 +13,7 @@ STAGES = {
     "Engine built in": "built",
     "Created engine with size": "writing the plan",
 }
+OURS = ("TensorRT ", "pulling ")  # how a sentence of ours begins, and none of trtexec's
 NUM_LAST = 15  # lines of a log that explain a failure
 TELLING = re.compile(r"\[E\]|error|Error|&&&& FAILED")
 
@@ -39,7 +40,9 @@ def parse_gpu(lines: Iterable[str]) -> tuple[str, str] | None:
 
 
 def stage_of(line: str) -> str | None:
-    """The step that a line of the log begins."""
+    """The step that a line of the log begins, or what is said of the whole."""
+    if line.startswith(OURS):
+        return line
     return next((stage for words, stage in STAGES.items() if words in line), None)
 
 

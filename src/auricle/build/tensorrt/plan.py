@@ -24,7 +24,7 @@ OpenBuilder = Callable[[Workspace], Builder]
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """triton_tag: of the image; None where trtexec is this machine's own."""
+    """triton_tag: of the image, None if it is in none."""
 
     graph: Path
     output: Path

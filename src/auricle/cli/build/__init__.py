@@ -85,12 +85,11 @@ def run(  # noqa: PLR0913  # one parameter an option
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
     judge = Judge(_read_speech(wer_set), max_wer_rise) if wer_set else None
     every = [wanted, *([plain(wanted)] if judge else [])]
-    detector = _find_detector(vad) if vad else None
-    built = _build(known, Wish(checkpoint, lock, every, upstream), detector, judge)
+    wish = Wish(checkpoint, lock, every, upstream)
+    built = _build(known, wish, _find_detector(vad) if vad else None, judge)
     bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
     helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
-    kind = Runner.bls if gpu.wants_plan else runner
-    deployment = populate.Deployment(kind.value, instances, force, helped)
+    deployment = populate.Deployment(gpu.choose(runner), instances, force, helped)
     with opened_target(built, known.profile, deployment, gpu) as complete:
         _report(populate.populate(built, name, repo, complete))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from auricle.cli import EXIT_INTERRUPTED
-from auricle.cli.build.options import Backend, Target
+from auricle.cli.build.options import Backend, Runner, Target
 from auricle.cli.tensorrt.options import three_numbers, three_sizes
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from auricle.build.tensorrt.builder import Tell
     from auricle.build.tensorrt.plan import Draft, PlanRequest
     from auricle.build.tensorrt.shapes import Range
+    from auricle.spec import RunnerName
     from auricle.spec.plan import Shapes
 
 BUCKET_SECONDS = 2.0
@@ -61,6 +62,10 @@ class GpuWish:
             raise typer.BadParameter(
                 "--gpus, --cuda-graphs and --bucket-seconds are for a GPU: add --target gpu"
             )
+
+    def choose(self, runner: Runner) -> "RunnerName":
+        """A plan is Triton's to run, whatever was asked for."""
+        return (Runner.bls if self.wants_plan else runner).value
 
     @property
     def buckets(self) -> float:

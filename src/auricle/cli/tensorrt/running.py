@@ -1,5 +1,6 @@
 """Where trtexec runs, and what a person sees of it meanwhile."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +13,17 @@ if TYPE_CHECKING:
     from auricle.build.tensorrt.flags import PlanOptions
     from auricle.build.tensorrt.plan import OpenBuilder
 
+TAG_OF_IMAGE = "NVIDIA_TRITON_SERVER_VERSION"  # what NVIDIA's images say of themselves: 26.09
+
 
 def choose_place(
     tag: str, gpu: str, *, local: bool, tell: "Tell"
 ) -> "tuple[OpenBuilder, str | None]":
-    """How to open it, and the tag of its image: None on this machine, which is preferred."""
+    """How to open it, and the tag of its image; this machine, if it can, is preferred."""
     from auricle.build.tensorrt.builder import find_trtexec, open_local
 
     if local or find_trtexec():
-        return lambda _workspace: open_local(), None
+        return lambda _workspace: open_local(), os.environ.get(TAG_OF_IMAGE)
     from auricle.build.tensorrt.container import open_container
 
     return lambda workspace: open_container(tag, gpu, workspace, tell), tag
