@@ -123,6 +123,12 @@ def test_the_first_line_says_who_wrote_it() -> None:
     assert config.render(PIPELINE).startswith("# Written by `auricle build`")
 
 
+def test_an_empty_parameter_shows_where_to_fill_it_in() -> None:
+    text = config.render(config.offline("demo", Choices(), 2, without=()))
+    assert 'key: "lm"\n  value {\n    string_value: ""\n  }' in text
+    assert config.parse(text).parameters["lm"].string_value == ""
+
+
 def test_what_was_rendered_is_not_edited() -> None:
     assert not config.is_edited(config.render(PIPELINE))
 

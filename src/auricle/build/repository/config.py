@@ -33,6 +33,8 @@ VAD_ONLY = (
     "vad_min_silence_duration_ms", "vad_speech_pad_ms",
 )  # fmt: skip
 STREAMS_ONLY = ("endpoint", "endpoint_rule1", "endpoint_rule2", "endpoint_rule3")
+# A parameter that is empty, as protobuf writes it, and so that one sees where to fill it in.
+EMPTY_VALUE = ("  value {\n  }", '  value {\n    string_value: ""\n  }')
 STREAM_IDLE_US = 60_000_000  # Triton forgets a stream that is silent for longer
 TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where the names differ
 
@@ -140,7 +142,7 @@ def _warm_up_input(port: Port, num_samples: int, files: Mapping[str, str]) -> pb
 
 def render(config: pb.ModelConfig) -> str:
     """The text of config.pbtxt; its first line tells a later build whether anyone edited it."""
-    body = text_format.MessageToString(config)
+    body = text_format.MessageToString(config).replace(*EMPTY_VALUE)
     return f"{SIGNATURE}{_sha256(body)}\n{body}"
 
 

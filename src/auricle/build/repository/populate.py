@@ -21,7 +21,10 @@ from auricle.spec import BEAM_SEARCHES, DECODINGS, RESERVED, Choices, Head, Runn
 MODEL_PY = "from auricle.serve.backend.{mode} import TritonPythonModel  # noqa: F401\n"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MIN_INSTANCES = 2  # a single one lets what waits stand for up to 0.5 s: docs/log.md
-BEAMS: dict[Head, int] = {"transducer": 4}  # icefall's and sherpa-onnx's active paths
+BEAMS: dict[Head, int] = {  # icefall's and sherpa-onnx's active paths
+    "transducer": 4,
+    "recurrent_transducer": 4,
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
         check_family(repository / name, built.spec.family)
     configs = _configs(built, name, deployment)
     kept = {} if deployment.force else _edited_configs(repository, configs)
-    check_kept(kept.get(name), repository / name, built, deployment.runner)
+    check_kept(kept.get(name), repository / name, built, deployment)
     if encoder_of(name) in kept:
         encoder.check_kept(kept[encoder_of(name)], repository / encoder_of(name), deployment.gpu)
     with _staging(repository, name) as staging:
@@ -174,7 +177,7 @@ def _with_cuts(choices: Choices) -> Choices:
     )
 
 
-def check_kept(kept: str | None, target: Path, built: Built, runner: RunnerName) -> None:
+def check_kept(kept: str | None, target: Path, built: Built, deployment: Deployment) -> None:
     """A configuration that is kept must fit the files that are written."""
     if kept is None:
         return
@@ -192,12 +195,19 @@ def check_kept(kept: str | None, target: Path, built: Built, runner: RunnerName)
             "which this checkpoint is not; choose another --name, or give the edits up with --force"
         )
     configured = choices.runner
-    if configured != runner:
+    if configured != deployment.runner:
         raise RepositoryError(
-            f"{path} was edited and has runner {configured!r}, but this build "
-            f"is for {runner!r}; build with --runner {configured}, or give the edits up with "
+            f"{path} was edited and has runner {configured!r}, but this build is for "
+            f"{deployment.runner!r}; build with --runner {configured}, or give the edits up with "
             "--force"
         )
+    for key in spec.FILES:
+        named, written = getattr(choices, key), deployment.aids.names.get(key, "")
+        if named != written:
+            raise RepositoryError(
+                f"{path} was edited and has {key} {named!r}, but this build writes {written!r}; "
+                f"give the file with --{key}, name it there, or give the edits up with --force"
+            )
 
 
 def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
