@@ -79,9 +79,12 @@ def test_what_is_no_number_is_never_within(value: float) -> None:
     assert not comparison.is_ok
 
 
-def test_other_lengths_or_shapes_are_never_within() -> None:
+def test_other_lengths_or_too_few_frames_are_never_within() -> None:
     other = outputs() | {"OUT_LENS": np.array([5, 4], np.int32)}
     assert differences(other, outputs())["OUT_LENS"] == np.inf
+    longer = np.full((2, 8, 8), 9, np.float32)
+    longer[:, :5] = outputs()["ENCODER_OUT"]
+    assert differences(outputs() | {"ENCODER_OUT": longer}, outputs())["ENCODER_OUT"] == 0
     shorter = outputs() | {"ENCODER_OUT": outputs()["ENCODER_OUT"][:, :4]}
     assert differences(shorter, outputs())["ENCODER_OUT"] == np.inf
     assert differences({}, outputs())["ENCODER_OUT"] == np.inf
@@ -121,7 +124,7 @@ def test_every_profile_hears_audio_that_it_takes() -> None:
         smallest, _, largest = profiles[sample.profile]["WAV"]
         assert smallest[0] <= rows <= largest[0]
         assert smallest[1] <= width <= largest[1]
-        assert max(sample.inputs["WAV_LENS"]) == width
+        assert max(sample.inputs["WAV_LENS"]) <= width
     assert max(len(sample.inputs["WAV"]) for sample in samples) == 3
 
 

@@ -8,7 +8,7 @@ on another (NVIDIA/TensorRT issue 4822), which no look at the graph would tell.
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +30,7 @@ Tensors = Mapping[str, Array]
 TOLERANCES = {"fp32": 1e-3, "tf32": 1e-2, "fp16": 3e-2, "bf16": 1e-1, "int8": 1e-1}
 LENGTHS = ("OUT_LENS", "NUM_TOKENS", "HAS_TAIL")  # equal, or all else is compared in vain
 IDS = ("TOPK_IDS", "TOKEN_IDS")  # they follow from values, and flip where two are as good
+MARGIN = 8000  # samples of silence behind the longest row, as a bucket would have
 NOT_JSON = re.compile(r"(?<=[\s\[,])(-?)(nan|inf)(?:inity)?(?=[\s\],])", re.IGNORECASE)
 
 
@@ -65,7 +66,10 @@ class Sample:
 def compare(
     draft: Draft, model: onnx.ModelProto, samples: Sequence[Sample], tolerance: float, tell: Tell
 ) -> Comparison:
-    """PlanError only if the plan cannot be run; what it gives may be as wrong as it likes."""
+    """PlanError only if the plan cannot be run; what it gives may be as wrong as it likes.
+
+    model: the adapted graph as it is served elsewhere, not the one that TensorRT was given.
+    """
     session = Session(model)
     dtypes = {value.name: value.type.tensor_type.elem_type for value in model.graph.output}
     errors: dict[str, float] = {}
@@ -136,7 +140,7 @@ def samples_of(
         rows = [_cut(waveform, smallest, longest) for waveform in waveforms]
         several = [_cut(rows[0][: len(rows[0]) * part // 4], smallest, longest) for part in (2, 3)]
         batches = [[row] for row in rows] + [[*rows, *several][:largest_batch]]
-        samples += [Sample(_inputs(ports, batch, numbers), index) for batch in batches]
+        samples += [Sample(_inputs(ports, each, numbers, longest), index) for each in batches]
     return samples
 
 
@@ -151,8 +155,11 @@ def _cut(waveform: Waveform, smallest: int, longest: int) -> Waveform:
     return cut
 
 
-def _inputs(ports: Sequence[Port], rows: Sequence[Waveform], numbers: Mapping[str, int]) -> Tensors:
-    width = max(map(len, rows))
+def _inputs(
+    ports: Sequence[Port], rows: Sequence[Waveform], numbers: Mapping[str, int], longest: int
+) -> Tensors:
+    """As wide as buckets make them, within the profile."""
+    width = min(longest, max(map(len, rows)) + MARGIN)
     inputs: dict[str, Array] = {}
     for port in ports:
         if port.name in ("WAV", "CHUNK"):
@@ -183,7 +190,7 @@ def _equal(found: Array | None, expected: Array) -> float:
     return 0.0 if found is not None and np.array_equal(found, expected) else np.inf
 
 
-def _lens_of(name: str, outputs: Tensors) -> Iterable[int] | None:
+def _lens_of(name: str, outputs: Tensors) -> list[int] | None:
     """How much of each row's time axis counts; None: all of it."""
     if name == "CIF_PEAKS":
         return None
@@ -192,17 +199,24 @@ def _lens_of(name: str, outputs: Tensors) -> Iterable[int] | None:
     return None if lens is None else [int(length) for length in lens]
 
 
-def _relative(found: Array | None, expected: Array, lens: Iterable[int] | None) -> float:
-    if found is None or found.shape != expected.shape:
+def _relative(found: Array | None, expected: Array, lens: Sequence[int] | None) -> float:
+    """Of rows with lengths, what is behind them may also differ in how much it is."""
+    pairs = [] if found is None else _pairs(found, expected, lens)
+    if not pairs:
         return np.inf
-    pairs: Iterable[tuple[Array, Array]] = [(found, expected)]
-    if lens is not None and expected.ndim > 1:
-        pairs = [
-            (f[:length], e[:length]) for f, e, length in zip(found, expected, lens, strict=True)
-        ]
-    squared, size = 0.0, 0.0
-    for one, other in pairs:
-        squared += float(np.square(one.astype(np.float64) - other.astype(np.float64)).sum())
-        size += float(np.square(other.astype(np.float64)).sum())
+    squared = sum(float(np.square(f.astype(np.float64) - e).sum()) for f, e in pairs)
+    size = sum(float(np.square(e.astype(np.float64)).sum()) for _, e in pairs)
     error = np.sqrt(squared / size) if size else np.sqrt(squared)
     return float(error) if np.isfinite(error) else np.inf
+
+
+def _pairs(found: Array, expected: Array, lens: Sequence[int] | None) -> list[tuple[Array, Array]]:
+    """What is compared with what; empty if the shapes do not allow it."""
+    if lens is None or expected.ndim < 2:
+        return [(found, expected)] if found.shape == expected.shape else []
+    if found.ndim != expected.ndim or len(found) != len(expected):
+        return []
+    if found.shape[2:] != expected.shape[2:] or found.shape[1] < max(lens):
+        return []
+    rows = zip(found, expected, lens, strict=True)
+    return [(one[:length], other[:length]) for one, other, length in rows]

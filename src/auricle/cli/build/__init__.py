@@ -90,8 +90,8 @@ def run(  # noqa: PLR0913  # one parameter an option
     bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
     helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
     deployment = populate.Deployment(gpu.choose(runner), instances, force, helped)
-    with opened_target(built, known.profile, deployment, gpu) as complete:
-        _report(populate.populate(built, name, repo, complete))
+    with opened_target(built, known.profile, deployment, gpu) as (placed, complete):
+        _report(populate.populate(placed, name, repo, complete))
 
 
 def _build(known: "Family", wish: Wish, detector: Path | None, judge: Judge | None) -> "Built":

@@ -79,8 +79,8 @@ class GpuWish:
 @contextmanager
 def opened_target(
     built: "Built", profile: "Profile", deployment: "Deployment", wish: GpuWish
-) -> "Iterator[Deployment]":
-    """The deployment with its place; a plan lasts as long as the block.
+) -> "Iterator[tuple[Built, Deployment]]":
+    """Both as the place wants them; a plan lasts as long as the block.
 
     What would keep the model from being written is found before a plan is built, not after.
     """
@@ -89,15 +89,24 @@ def opened_target(
     populate.check_runner(built, deployment.runner)
     deployment.aids.check(built.spec)
     if not wish.wants_gpu:
-        yield deployment
+        yield built, deployment
         return
     ranges, batch = _bounds(profile, wish.plan)
     _check_buckets(built, ranges, wish)
     if not wish.wants_plan:
-        yield replace(deployment, gpu=_target(ranges, batch, wish, None))
+        yield built, replace(deployment, gpu=_target(ranges, batch, wish, None))
         return
-    with _drafted(built, ranges, batch, wish) as draft:
-        yield replace(deployment, gpu=_target(ranges, batch, wish, draft))
+    wide = _by_width(built)
+    with _drafted(wide, _profiles(built, ranges, batch), wish, built) as draft:
+        yield wide, replace(deployment, gpu=_target(ranges, batch, wish, draft))
+
+
+def _by_width(built: "Built") -> "Built":
+    """With the graph that a plan can be made of; it is the one beside the plan, too."""
+    from auricle.build.tensorrt.widths import by_width
+
+    wide = by_width(built.graphs["encoder"])
+    return replace(built, graphs={**built.graphs, "encoder": wide})
 
 
 def _bounds(profile: "Profile", wish: PlanWish) -> "tuple[list[tuple[float, float, float]], Range]":
@@ -136,13 +145,13 @@ def _target(
 
 @contextmanager
 def _drafted(
-    built: "Built", ranges: list[tuple[float, float, float]], batch: "Range", wish: GpuWish
+    wide: "Built", profiles: "list[Shapes]", wish: GpuWish, reference: "Built"
 ) -> "Iterator[Draft | None]":
-    """A plan that agrees with its graph, or none."""
+    """A plan that agrees with the reference, or none."""
     import onnx
 
     from auricle.build.tensorrt.plan import draft_plan
-    from auricle.cli.tensorrt.running import check_ahead, choose_place, progress
+    from auricle.cli.tensorrt.running import check_ahead, choose_place, progress, warn_of_graph
     from auricle.server.signals import ended_by_signals
 
     is_done = False
@@ -154,12 +163,13 @@ def _drafted(
         gpu = str((wish.gpus or [0])[0])
         open_builder, tag = choose_place(wish.triton_tag, gpu, local=wish.plan.local, tell=tell)
         graph = Path(folder) / "model.onnx"
-        onnx.save(built.graphs["encoder"], graph)
-        request = _request(graph, _profiles(built, ranges, batch), wish, tag)
+        onnx.save(wide.graphs["encoder"], graph)
+        request = _request(graph, profiles, wish, tag)
         if tag:
             check_ahead(tag, request.options)
+        warn_of_graph(wide.graphs["encoder"], tag)
         with draft_plan(request, open_builder, tell) as draft:
-            yield draft if _agrees(draft, built, wish, tell) else None
+            yield draft if _agrees(draft, reference, wish, tell) else None
         is_done = True
     if not is_done:
         raise typer.Exit(EXIT_INTERRUPTED)

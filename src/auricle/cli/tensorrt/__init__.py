@@ -1,6 +1,7 @@
 """auricle tensorrt: plans for Triton's TensorRT backend, built by the image that serves them."""
 
-from dataclasses import dataclass
+import tempfile
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,8 @@ from auricle.cli.tensorrt import options
 from auricle.doctor.releases import DEFAULT_TAG
 
 if TYPE_CHECKING:
+    import onnx
+
     from auricle.build.export.graph import Graph
     from auricle.build.tensorrt.builder import Tell
     from auricle.build.tensorrt.flags import PlanOptions
@@ -29,9 +32,10 @@ class Speech:
 
 @dataclass(frozen=True)
 class Wish:
-    """speech: None not to compare."""
+    """speech: None not to compare.  reference: what the plan is compared with."""
 
     graph: "Graph"
+    reference: "onnx.ModelProto"
     profiles: "list[Shapes]"
     options: "PlanOptions"
     output: Path
@@ -86,7 +90,7 @@ def run(  # noqa: PLR0913  # one parameter an option
     profiles = _profiles(loaded, ranges, sample_rate, (batch, axis))
     speech = None if no_compare else Speech(audio, sample_rate)
     _build(
-        Wish(loaded, profiles, wanted, output, speech),
+        Wish(loaded, loaded.model, profiles, wanted, output, speech),
         (triton_tag, gpu),
         local=local,
         verbose=verbose,
@@ -108,14 +112,20 @@ def _profiles(
 
 def _build(wish: Wish, place: tuple[str, str], *, local: bool, verbose: bool) -> None:
     from auricle.build.tensorrt.plan import PlanRequest, draft_plan, keep
-    from auricle.cli.tensorrt.running import check_ahead, choose_place, progress
+    from auricle.cli.tensorrt.running import check_ahead, choose_place, progress, warn_of_graph
     from auricle.server.signals import ended_by_signals
 
     record = None
-    with ended_by_signals(), progress(verbose=verbose) as tell:
+    with (
+        tempfile.TemporaryDirectory(prefix="auricle-") as folder,
+        ended_by_signals(),
+        progress(verbose=verbose) as tell,
+    ):
+        wish = _by_width(wish, Path(folder))
         open_builder, tag = choose_place(*place, local=local, tell=tell)
         if tag:
             check_ahead(tag, wish.options)
+        warn_of_graph(wish.graph.model, tag)
         precision = wish.graph.precision
         request = PlanRequest(
             wish.graph.path, wish.output, wish.profiles, precision, wish.options, tag
@@ -129,6 +139,21 @@ def _build(wish: Wish, place: tuple[str, str], *, local: bool, verbose: bool) ->
     typer.echo(f"written   {wish.output} (TensorRT {record.tensorrt}, {record.gpu})")
 
 
+def _by_width(wish: Wish, folder: Path) -> Wish:
+    """With a graph that TensorRT can know the widths of, in the folder if it is another."""
+    import onnx
+
+    from auricle.build.tensorrt.widths import by_width
+
+    graph = wish.graph
+    wide = by_width(graph.model)
+    if wide is graph.model:
+        return wish
+    path = folder / graph.path.name
+    onnx.save(wide, path)
+    return replace(wish, graph=replace(graph, path=path, model=wide))
+
+
 def _check(draft: "Draft", wish: Wish, speech: Speech, tell: "Tell") -> None:
     """PlanError, and the plan is not kept, if it strays from the graph."""
     from auricle.build.export.reference import load_waveforms
@@ -138,7 +163,7 @@ def _check(draft: "Draft", wish: Wish, speech: Speech, tell: "Tell") -> None:
     waveforms = load_waveforms(speech.audio, speech.sample_rate)
     samples = samples_of(wish.graph.inputs, wish.profiles, waveforms, {})
     tolerance = tolerance_of(draft.record.precision, tf32=wish.options.tf32)
-    comparison = compare(draft, wish.graph.model, samples, tolerance, tell)
+    comparison = compare(draft, wish.reference, samples, tolerance, tell)
     typer.echo(comparison.report())
     if not comparison.is_ok:
         raise PlanError(

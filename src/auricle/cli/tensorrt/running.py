@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    import onnx
+
     from auricle.build.tensorrt.builder import Tell
     from auricle.build.tensorrt.flags import PlanOptions
     from auricle.build.tensorrt.plan import OpenBuilder
@@ -27,6 +29,20 @@ def choose_place(
     from auricle.build.tensorrt.container import open_container
 
     return lambda workspace: open_container(tag, gpu, workspace, tell), tag
+
+
+def warn_of_graph(model: "onnx.ModelProto", tag: str | None) -> None:
+    """What documents say against the graph; trtexec has the last word."""
+    from auricle.build.export.tensorrt.check import check_model
+    from auricle.cli.check import find_versions
+    from auricle.doctor import releases
+
+    known = tag if tag and releases.find(tag) else None
+    report = check_model(model, find_versions([], known))
+    errors = [line for line in report.lines() if ": ERROR " in line]
+    if errors:
+        typer.echo("\n".join(errors), err=True)
+        typer.echo("`auricle check --tensorrt` doubts that TensorRT takes this graph", err=True)
 
 
 def check_ahead(tag: str, options: "PlanOptions") -> None:
