@@ -85,18 +85,18 @@ def run(  # noqa: PLR0913  # one parameter an option
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
     judge = Judge(_read_speech(wer_set), max_wer_rise) if wer_set else None
     every = [wanted, *([plain(wanted)] if judge else [])]
-    wish = Wish(checkpoint, lock, every, upstream)
-    built = _build(known, wish, _find_detector(vad) if vad else None, judge)
-    bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
+    built = _build(known, Wish(checkpoint, lock, every, upstream), vad, judge)
+    bpe = _find_bpe_model(None if export else checkpoint)
     helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
     deployment = populate.Deployment(gpu.choose(runner), instances, force, helped)
     with opened_target(built, known.profile, deployment, gpu) as (placed, complete):
         _report(populate.populate(placed, name, repo, complete))
 
 
-def _build(known: "Family", wish: Wish, detector: Path | None, judge: Judge | None) -> "Built":
+def _build(known: "Family", wish: Wish, vad: str | None, judge: Judge | None) -> "Built":
     """The model, with what was said of it, and judged."""
     wanted = wish.wanted[0]
+    detector = _find_detector(vad) if vad else None
     with find(known, wish) as source:
         built = known.build(source, wanted)
         if detector:
@@ -115,9 +115,9 @@ def _report(written: "Written") -> None:
         typer.echo(f"kept      {path}, which was edited; --force overwrites it")
 
 
-def _find_bpe_model(checkpoint: Path) -> Path | None:
+def _find_bpe_model(checkpoint: Path | None) -> Path | None:
     """Of a folder that holds the checkpoint, wherever in it."""
-    return next(iter(sorted(checkpoint.rglob("bpe.model"))), None)
+    return next(iter(sorted(checkpoint.rglob("bpe.model"))), None) if checkpoint else None
 
 
 def _find_detector(asked: str) -> Path:
