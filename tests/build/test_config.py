@@ -56,7 +56,7 @@ def test_how_long_a_stream_may_be_silent_is_stated() -> None:
 
 def test_what_is_for_utterances_alone_is_no_parameter_of_streams() -> None:
     assert sorted(PIPELINE.parameters.keys() - LIVE.parameters.keys()) == [
-        "itn", "max_batch_seconds", "max_padding",
+        "bucket_seconds", "itn", "max_batch_seconds", "max_padding",
     ]  # fmt: skip
 
 
