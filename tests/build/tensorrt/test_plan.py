@@ -139,10 +139,10 @@ def test_everything_is_a_path_of_this_machine(recorder: Recorder, tmp_path: Path
 def test_an_interrupted_build_leaves_nothing(
     graph: Path, output: Path, recorder: Recorder, number: signal.Signals
 ) -> None:
-    code = "from auricle.cli import main; main()"
+    code, nap = "from auricle.cli import main; main()", f"60.{os.getpid()}"
     command = [sys.executable, "-c", code, "tensorrt", "build", str(graph), "--output"]
     process = subprocess.Popen(
-        [*command, str(output), "--no-compare"], env={**os.environ, "RECORDER_SLEEP": "60"},
+        [*command, str(output), "--no-compare"], env={**os.environ, "RECORDER_SLEEP": nap},
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     wait_for(lambda: output.parent.is_dir() and any(output.parent.glob(".*/model.plan")))
@@ -150,11 +150,11 @@ def test_an_interrupted_build_leaves_nothing(
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert left(output) == []
-    assert not running("sleep 60")
+    assert not running(f"sleep {nap}")
 
 
 def running(command: str) -> list[str]:
-    """Of our own session's processes."""
+    """The processes that are just this."""
     lines = [
         path.read_bytes().replace(b"\0", b" ").decode().strip()
         for path in Path("/proc").glob("[0-9]*/cmdline")
