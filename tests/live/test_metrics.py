@@ -33,7 +33,10 @@ UNFIT: dict[str, str | float] = {
     "asr_decoding": "beam",
     "asr_language": "en",
     "asr_text_norm": "withitn",
-    "asr_hotwords": "london",
+    "asr_hotwords": "ß",
+    "asr_beam": 0,
+    "asr_lm_weight": 0.5,
+    "asr_itn": "fr",
 }
 LONG = np.random.default_rng(0).normal(0, 0.1, 50 * 16000).astype(np.float32)
 PAGE = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
@@ -100,11 +103,14 @@ def test_metrics_count_what_was_sent(server: Server, make_asker: MakeAsker, mode
     assert page.value("asr_audio_seconds_total", model=model) == pytest.approx(seconds, abs=1e-6)
     assert page.errors(model) == {
         "amplitude": 3,
+        "beam": 1,
         "decoding": 1,
         "empty": 2,
         "hotwords": 1,
+        "itn": 1,
         "language": 1,
         "lengths": 2,
+        "lm": 1,
         "sample_rate": 1,
         "text_norm": 1,
         "too_long": 1,

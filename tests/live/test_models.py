@@ -131,7 +131,8 @@ def test_an_unfit_config_is_one_sentence_and_the_loaded_model_stays(
     assert answer.returncode == 1
     assert re.fullmatch(
         r"auricle: the server at \S+ did not load 'demo': parameter decoding is "
-        r"'attention_rescoring', but this icefall-transducer model knows greedy_search\n",
+        r"'attention_rescoring', but this icefall-transducer model knows greedy_search, "
+        r"modified_beam_search\n",
         answer.stderr,
     )
     assert local_endpoint(server.options).get("/v2/models/demo/ready").is_ok
