@@ -2,7 +2,6 @@
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -26,14 +25,13 @@ from auricle.build.upstream.icefall import Icefall
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph and the tokens."""
     graph = choose_graph(names, "*.onnx", options.precision, streaming=options.streaming)
-    check_precision([graph], options.precision)
     return [graph, choose_file(names, "tokens.txt")]
 
 
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     graph_path, tokens_path = (checkpoint.folder / name for name in names)
-    graph = at_precision(read_graph(graph_path, "ctc", "streaming_ctc"), options.precision)
+    graph = at_precision(read_graph(graph_path, "ctc", "streaming_ctc"), options.arithmetic)
     vocab_size = output_size(graph)
     tokens = read_tokens(tokens_path).cut(vocab_size, tokens_path.name)
     fbank = FbankOptions(num_mel_bins=graph.inputs[0].size)

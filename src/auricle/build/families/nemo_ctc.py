@@ -5,7 +5,6 @@ https://github.com/NVIDIA-NeMo/NeMo/blob/main/nemo/collections/asr/models/ctc_mo
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -37,7 +36,6 @@ def choose(names: list[str], options: Options) -> list[str]:
     """The graph and the tokens, and what lies beside them."""
     pattern = "model*.onnx" if matching(names, "model*.onnx") else "*.onnx"
     graph = choose_graph(names, pattern, options.precision)
-    check_precision([graph], options.precision)
     return [graph, choose_file(names, *TOKENS), *choose_beside(names, [graph])]
 
 
@@ -47,7 +45,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     published = read_graph(graph_path, "nemo_ctc", "nemo_streaming_ctc")
     frontend = read_frontend(published, read_settings(checkpoint.folder, names), options)
     convert = new_frames_only if classify(published) == "nemo_streaming_ctc" else frames_first
-    graph = at_precision(convert(published, is_ctc=True), options.precision)
+    graph = at_precision(convert(published, is_ctc=True), options.arithmetic)
     vocab_size = output_size(graph)
     tokens = read_table(tokens_path, vocab_size)
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)

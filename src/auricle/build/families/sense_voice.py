@@ -9,7 +9,6 @@ import numpy as np
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -42,7 +41,6 @@ BLANK_ID = 0  # sentencepiece's <unk> in its second role
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph, its settings, and the tokens: a list, or the sentencepiece model."""
     graph = choose_graph(names, "model*.onnx", options.precision)
-    check_precision([graph], options.precision)
     return [graph, *choose_settings(names), choose_file(names, "tokens.json", "*bpe.model")]
 
 
@@ -65,7 +63,7 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     head = CtcHead(min(NUM_TOP, vocab_size), BLANK_ID, is_normalized=False)
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     recipe = Recipe(frontend, head, sides)
-    served = build_encoder(at_precision(graph, options.precision), recipe, waveforms)
+    served = build_encoder(at_precision(graph, options.arithmetic), recipe, waveforms)
     source = checkpoint.source(names)
     facts = state_facts("sense_voice", "ctc", ("encoder",), served, tokens, source)
     return Built(

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -39,7 +38,6 @@ def choose(names: list[str], options: Options) -> list[str]:
     """Encoder and decoder, the tokens, and the settings of training; the CMVN is in the encoder."""
     graphs = [choose_graph(names, f"{role}*.onnx", options.precision)
               for role in ("encoder", "decoder")]  # fmt: skip
-    check_precision(graphs, options.precision)
     return [*graphs, choose_file(names, "units.txt", "words.txt", "lang_char.txt"),
             choose_file(names, "train.yaml")]  # fmt: skip
 
@@ -60,9 +58,9 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
         min(NUM_TOP, vocab_size), tokens.blank_id, log_probs=log_probs, gives_encoder_out=True
     )
     served = build_encoder(
-        at_precision(encoder, options.precision), Recipe(frontend, head), waveforms
+        at_precision(encoder, options.arithmetic), Recipe(frontend, head), waveforms
     )
-    decoder = at_precision(decoder, options.precision)
+    decoder = at_precision(decoder, options.arithmetic)
     rescorer = adapt_rescorer(decoder)
     check = check_rescorer(decoder, rescorer, vocab_size)
     built = {"encoder": served.model, "rescorer": rescorer}

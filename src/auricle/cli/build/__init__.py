@@ -7,7 +7,8 @@ import typer
 
 from auricle.cli.build import options
 from auricle.cli.build.accuracy import build_plain, check_accuracy, plain
-from auricle.cli.build.options import Precision, Runner
+from auricle.cli.build.arithmetic import Asked
+from auricle.cli.build.options import Precision, Quantization, Runner
 from auricle.cli.build.source import Upstream, Wish, find
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ def run(  # noqa: PLR0913  # one parameter an option
     lock: options.Lock = Path("auricle.lock.json"),
     streaming: options.Streaming = False,
     precision: options.PrecisionOption = Precision.fp32,
+    quantization: options.QuantizationOption = Quantization.dynamic,
+    calibration: options.Calibration = None,
     feature_edges: options.FeatureEdgesOption = None,
     vad: options.Vad = None,
     lm: options.Lm = None,
@@ -49,10 +52,20 @@ def run(  # noqa: PLR0913  # one parameter an option
     populate.check_target(repo / name)
     _check_needs(precision, wer_set, max_wer_rise)
     speech = _read_speech(wer_set) if wer_set else None
+    asked = Asked(precision, quantization, calibration, python)
+    asked.check()
     wanted = families.Options(
-        precision.value, parity_audio, streaming, feature_edges.value if feature_edges else None
+        precision.value,
+        parity_audio,
+        streaming,
+        feature_edges.value if feature_edges else None,
+        asked.bfloat(),
+        asked.speech(),
     )
-    upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
+    has_exporter = export or precision is not Precision.bf16
+    upstream = Upstream(
+        export, checkout, python if has_exporter else None, tuple(exporter_arguments or ())
+    )
     every = [wanted, *([plain(wanted)] if speech else [])]
     detector = _find_detector(vad) if vad else None
     with find(known, Wish(checkpoint, lock, every, upstream)) as source:
@@ -97,7 +110,7 @@ def _check_needs(precision: Precision, wer_set: Path | None, max_wer_rise: float
         raise typer.BadParameter("--max-wer-rise needs transcribed speech: give it with --wer-set")
     if wer_set and precision is Precision.fp32:
         raise typer.BadParameter(
-            "--wer-set compares a reduced model with the fp32 one; add --precision int8 or fp16"
+            "--wer-set compares a reduced model with the fp32 one; add --precision int8, fp16 or bf16"
         )
 
 
