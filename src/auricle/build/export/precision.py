@@ -29,18 +29,20 @@ OP_TYPES = ("MatMul", "Gemm")
 MIN_OPSET = 11  # older graphs would be converted behind the caller's back
 
 Hear = Callable[[Graph, Waveform], dict[str, Array]]  # one utterance as a graph takes it
+Bfloat = Callable[[Path, Path, "dict[str, Array] | None"], None]
 
 
 @dataclass(frozen=True)
 class Arithmetic:
     """precision: what the graph shall compute in.
 
-    bfloat: rewrites a file of float32 to one of bfloat16.  calibration: speech at a sample rate,
+    bfloat: rewrites a file of float32 to one of bfloat16; the third is inputs that it may run, or
+    None where any will do.  calibration: speech at a sample rate,
     by which int8 gets fixed ranges; without it, each range is that of the values as they come.
     """
 
     precision: Precision = "fp32"
-    bfloat: Callable[[Path, Path], None] | None = None
+    bfloat: Bfloat | None = None
     calibration: Callable[[int], Iterable[Waveform]] | None = None
 
 
@@ -56,7 +58,7 @@ def at_precision(graph: Graph, arithmetic: Arithmetic, heard: "Heard | None" = N
     if precision == "fp16":
         return to_half(graph)
     if precision == "bf16":
-        return _to_bfloat(graph, arithmetic)
+        return _to_bfloat(graph, arithmetic, heard)
     return (
         quantize(graph)
         if arithmetic.calibration is None
@@ -66,10 +68,11 @@ def at_precision(graph: Graph, arithmetic: Arithmetic, heard: "Heard | None" = N
 
 @dataclass(frozen=True)
 class Heard:
-    """How speech becomes a graph's inputs."""
+    """How speech becomes a graph's inputs.  example: an utterance."""
 
     sample_rate: int
     hear: Hear
+    example: Waveform
 
 
 def to_half(graph: Graph) -> Graph:
@@ -83,7 +86,7 @@ def to_half(graph: Graph) -> Graph:
     return _described(graph, model)
 
 
-def _to_bfloat(graph: Graph, arithmetic: Arithmetic) -> Graph:
+def _to_bfloat(graph: Graph, arithmetic: Arithmetic, heard: "Heard | None") -> Graph:
     if arithmetic.bfloat is None:
         raise CheckpointError(
             "bf16 is made by NVIDIA's ModelOpt: name an interpreter that has "
@@ -92,7 +95,8 @@ def _to_bfloat(graph: Graph, arithmetic: Arithmetic) -> Graph:
     with tempfile.TemporaryDirectory(prefix="auricle-") as folder:
         source, target = (Path(folder) / f"{name}.onnx" for name in ("fp32", "bf16"))
         onnx.save(graph.model, source)
-        arithmetic.bfloat(source, target)
+        example = heard.hear(graph, heard.example) if heard else None
+        arithmetic.bfloat(source, target, example)
         return _described(graph, load_graph(target).model)
 
 

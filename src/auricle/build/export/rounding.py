@@ -1,9 +1,10 @@
 """A graph of float16 or bfloat16 in float32 that rounds where the other rounds.
 
-ONNX Runtime's CPU computes float16 in float32: it leaves out the casts, so that a value beyond 65504
-is none there and an error of a GPU is never seen. Here every tensor that is not just moved is
-rounded behind the node that makes it, to the nearest, to infinity beyond the largest. A product
-sums in float32, as tensor cores do. bfloat16, which the CPU cannot run, is done likewise, but for numbers over 1e34.
+ONNX Runtime's CPU computes float16 in float32: it leaves out the casts, so a value beyond 65504 is
+nothing special there, and an error of a GPU is never seen. Here every tensor that is not just moved
+is rounded behind the node that makes it, to the nearest, to infinity beyond the largest. A product
+sums in float32, as tensor cores do. bfloat16, which the CPU cannot run, is done likewise, but for
+numbers over 1e34.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from auricle.build.export.dtypes import tensor_types
 from auricle.build.export.surgery import set_nodes, subgraphs
 
 PASSED_ON = {
-    "Concat", "Expand", "Flatten", "Gather", "GatherElements", "Identity", "Max", "MaxPool", "Min",
+    "Concat", "Constant", "ConstantOfShape", "Expand", "Flatten", "Gather", "GatherElements",
+    "Identity", "Max", "MaxPool", "Min",
     "Neg", "Relu", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
     "Where",
 }  # fmt: skip  # they give what they got
@@ -31,7 +33,7 @@ class Format:
     smallest: float
 
 
-FORMATS = {
+FORMATS: dict[int, Format] = {
     TensorProto.FLOAT16: Format(11, 65504.0, 2.0**-14),
     TensorProto.BFLOAT16: Format(8, 3.3895314e38, 2.0**-126),
 }
@@ -58,20 +60,8 @@ def rounded(model: onnx.ModelProto) -> onnx.ModelProto:
     graph = copy.graph
     for tensor in graph.initializer:
         _widen(tensor)
-    nodes: list[NodeProto] = []
     constants: dict[str, float] = {}
-    for node in graph.node:
-        for attribute in node.attribute:
-            _widen(attribute.t)
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in FORMATS:
-                attribute.i = TensorProto.FLOAT
-        nodes.append(node)
-        if node.op_type in PASSED_ON or node.op_type in ("Constant", "ConstantOfShape"):
-            continue
-        for place, name in enumerate(node.output):
-            if types.get(name) in FORMATS:
-                node.output[place] = f"{name}/exact"
-                nodes += _round(name, FORMATS[types[name]], constants)
+    nodes = [each for node in graph.node for each in _round_results(node, types, constants)]
     set_nodes(graph, nodes)
     for name, value in constants.items():
         graph.initializer.append(numpy_helper.from_array(np.array(value, np.float32), name))
@@ -80,6 +70,24 @@ def rounded(model: onnx.ModelProto) -> onnx.ModelProto:
             value.type.tensor_type.elem_type = TensorProto.FLOAT
     del graph.value_info[:]
     return copy
+
+
+def _round_results(
+    node: NodeProto, types: dict[str, int], constants: dict[str, float]
+) -> list[NodeProto]:
+    """The node in float32, and behind it what rounds."""
+    for attribute in node.attribute:
+        _widen(attribute.t)
+        if node.op_type == "Cast" and attribute.name == "to" and attribute.i in FORMATS:
+            attribute.i = TensorProto.FLOAT
+    nodes = [node]
+    if node.op_type in PASSED_ON:
+        return nodes
+    for place, name in enumerate(node.output):
+        if types.get(name) in FORMATS:
+            node.output[place] = f"{name}/exact"
+            nodes += _round(name, FORMATS[types[name]], constants)
+    return nodes
 
 
 def _widen(tensor: TensorProto) -> None:
@@ -98,8 +106,8 @@ def _hides_some(node: NodeProto) -> bool:
 def _round(name: str, kind: Format, constants: dict[str, float]) -> list[NodeProto]:
     """Nodes that make `name` of name/exact.
 
-    Veltkamp's split keeps the leading bits; where they are fewer, below the least normal number, the
-    sum with a number whose last place is the step there does.
+    Veltkamp's split keeps the leading bits; where they are fewer, below the least normal number,
+    the sum with a number whose last place is the step there does.
     """
     exact, made = f"{name}/exact", f"{name}/rounding/"
 

@@ -12,7 +12,7 @@ from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import Precision
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.silero import Installed
-from auricle.build.export.precision import Arithmetic
+from auricle.build.export.precision import Arithmetic, Bfloat
 from auricle.build.export.reference import Waveform
 from auricle.build.frontend.nemo_mel import Edges
 from auricle.build.upstream import Exporter
@@ -35,7 +35,7 @@ class Options:
     parity_audio: Path | None = None
     streaming: bool = False
     feature_edges: Edges | None = None
-    bfloat: Callable[[Path, Path], None] | None = None
+    bfloat: Bfloat | None = None
     calibration: Callable[[int], Iterable[Waveform]] | None = None
 
     @property

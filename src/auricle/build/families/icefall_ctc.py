@@ -11,6 +11,7 @@ from auricle.build.checkpoint.tokens import read_tokens
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
@@ -31,13 +32,15 @@ def choose(names: list[str], options: Options) -> list[str]:
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     graph_path, tokens_path = (checkpoint.folder / name for name in names)
-    graph = at_precision(read_graph(graph_path, "ctc", "streaming_ctc"), options.arithmetic)
+    graph = read_graph(graph_path, "ctc", "streaming_ctc")
     vocab_size = output_size(graph)
     tokens = read_tokens(tokens_path).cut(vocab_size, tokens_path.name)
     fbank = FbankOptions(num_mel_bins=graph.inputs[0].size)
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
-    served = build_encoder(graph, Recipe(Frontend(fbank), head), waveforms)
+    recipe = Recipe(Frontend(fbank), head)
+    reduced = at_precision(graph, options.arithmetic, heard_by(graph, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     source = checkpoint.source(names)
     return Built(
         spec=state_facts("icefall_ctc", "ctc", ("encoder",), served, tokens, source),

@@ -14,6 +14,7 @@ from auricle.build.export.adapt import Recipe, adapt_decoder, adapt_joiner
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import PlainHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
@@ -51,7 +52,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     fbank = FbankOptions(num_mel_bins=encoder.inputs[0].size)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
     recipe = Recipe(Frontend(fbank), PlainHead())
-    served = build_encoder(at_precision(encoder, options.arithmetic), recipe, waveforms)
+    reduced = at_precision(encoder, options.arithmetic, heard_by(encoder, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     context_size = decoder.inputs[0].size
     source = checkpoint.source(names)
     facts = state_facts("icefall_transducer", "transducer", ROLES, served, tokens, source)

@@ -14,6 +14,7 @@ from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.nemo.published import frames_first
 from auricle.build.export.nemo.streaming import new_frames_only
@@ -45,12 +46,14 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     published = read_graph(graph_path, "nemo_ctc", "nemo_streaming_ctc")
     frontend = read_frontend(published, read_settings(checkpoint.folder, names), options)
     convert = new_frames_only if classify(published) == "nemo_streaming_ctc" else frames_first
-    graph = at_precision(convert(published, is_ctc=True), options.arithmetic)
+    graph = convert(published, is_ctc=True)
     vocab_size = output_size(graph)
     tokens = read_table(tokens_path, vocab_size)
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
-    served = build_encoder(graph, Recipe(frontend, head), waveforms)
+    recipe = Recipe(frontend, head)
+    reduced = at_precision(graph, options.arithmetic, heard_by(graph, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     source = checkpoint.source(names)
     seen = served.seen if served.layout else published.describe()
     return Built(

@@ -16,6 +16,7 @@ from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import PlainHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.nemo.predictor import (
     Published,
@@ -73,7 +74,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     check = check_predictor(predictor, adapted)
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     recipe = Recipe(frontend, PlainHead())
-    served = build_encoder(at_precision(encoder, options.arithmetic), recipe, waveforms)
+    reduced = at_precision(encoder, options.arithmetic, heard_by(encoder, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     seen = served.seen if served.layout else published.describe()
     facts = state_facts(
         "nemo_transducer", "recurrent_transducer", ROLES, served, tokens, checkpoint.source(names)

@@ -20,6 +20,7 @@ from auricle.build.checkpoint.yaml_files import read_yaml
 from auricle.build.export.adapt import Recipe, SideInput
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
@@ -63,7 +64,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     head = CtcHead(min(NUM_TOP, vocab_size), BLANK_ID, is_normalized=False)
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     recipe = Recipe(frontend, head, sides)
-    served = build_encoder(at_precision(graph, options.arithmetic), recipe, waveforms)
+    reduced = at_precision(graph, options.arithmetic, heard_by(graph, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     source = checkpoint.source(names)
     facts = state_facts("sense_voice", "ctc", ("encoder",), served, tokens, source)
     return Built(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from auricle.cli.build import options
-from auricle.cli.build.accuracy import build_plain, check_accuracy, plain
+from auricle.cli.build.accuracy import Trial, build_plain, check_accuracy, plain
 from auricle.cli.build.arithmetic import Asked
 from auricle.cli.build.options import Precision, Quantization, Runner
 from auricle.cli.build.source import Upstream, Wish, find
@@ -76,7 +76,8 @@ def run(  # noqa: PLR0913  # one parameter an option
         _check_mode(built, asked=streaming)
         if speech:
             fp32 = build_plain(known, source, wanted)
-            check_accuracy({"fp32": fp32, precision.value: built}, speech, max_wer_rise)
+            trial = Trial({"fp32": fp32, precision.value: built}, name, wer_set or Path())
+            check_accuracy(trial, speech, max_wer_rise)
     bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
     helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
     deployment = populate.Deployment(runner.value, instances, force, helped)
@@ -110,7 +111,8 @@ def _check_needs(precision: Precision, wer_set: Path | None, max_wer_rise: float
         raise typer.BadParameter("--max-wer-rise needs transcribed speech: give it with --wer-set")
     if wer_set and precision is Precision.fp32:
         raise typer.BadParameter(
-            "--wer-set compares a reduced model with the fp32 one; add --precision int8, fp16 or bf16"
+            "--wer-set compares a reduced model with the fp32 one; add --precision int8, fp16 or "
+            "bf16"
         )
 
 

@@ -11,6 +11,7 @@ from auricle.cli.build.options import Precision, Quantization
 
 if TYPE_CHECKING:
     from auricle.audio import Waveform
+    from auricle.build.export.precision import Bfloat
 
 NUM_UTTERANCES = 100  # of calibration; ranges hardly grow with more
 
@@ -35,7 +36,7 @@ class Asked:
         if self.calibration and not is_static:
             raise typer.BadParameter("--calibration is for --quantization qdq")
 
-    def bfloat(self) -> Callable[[Path, Path], None] | None:
+    def bfloat(self) -> "Bfloat | None":
         if self.precision is not Precision.bf16 or self.python is None:
             return None
         from auricle.build.upstream.autocast import Autocast
