@@ -38,8 +38,8 @@ def model_of(nodes: Nodes, result: str, *inputs: onnx.ValueInfoProto) -> onnx.Mo
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def speech(rank: int = 3) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", "T", DIM][3 - rank :])
+def speech() -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", "T", DIM])
 
 
 def add_product(nodes: Nodes, x: str, seed: int = 0, scale: float = 1) -> str:

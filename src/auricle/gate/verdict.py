@@ -36,18 +36,24 @@ class Heard:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """plain: the fp32 model.  reduced: the one that would be written.
+class Label:
+    """What a comparison is of: a model, a set, and how far the encoders' outputs are apart.
 
-    model: what both are called.  set_name: that of the speech.  difference: the largest of the
-    encoders' outputs, None where it was not measured.
+    difference: the largest, relative beyond 1; None where it was not measured.
     """
+
+    model: str = "-"
+    set_name: str = "-"
+    difference: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """plain: the fp32 model.  reduced: the one that would be written."""
 
     plain: Heard
     reduced: Heard
-    model: str = ""
-    set_name: str = ""
-    difference: float | None = None
+    label: Label = Label()
 
     @property
     def rise(self) -> float:
@@ -63,8 +69,9 @@ class Comparison:
         unit = UNITS[self.plain.score.unit].partition(",")[0]
         head = ("model", "set", "precision", self.rate_name, "errors", unit, "audio s/s",
                 "difference")  # fmt: skip
-        whose = (self.model or "-", self.set_name or "-")
-        largest = "-" if self.difference is None else f"{self.difference:.2g}"
+        label = self.label
+        whose = (label.model, label.set_name)
+        largest = "-" if label.difference is None else f"{label.difference:.2g}"
         rows = [(*whose, *self.plain.row, "0"), (*whose, *self.reduced.row, largest)]
         return (
             *_align([head, *rows]),
@@ -82,17 +89,8 @@ class Comparison:
             )
 
 
-@dataclass(frozen=True)
-class Label:
-    """What a comparison is called: of which model, on which set, at what largest difference."""
-
-    model: str = ""
-    set_name: str = ""
-    difference: float | None = None
-
-
 def compare(
-    models: tuple[Model, Model], speech: Speech, tell: Tell, label: Label | None = None
+    models: tuple[Model, Model], speech: Speech, tell: Tell, label: Label = Label()
 ) -> Comparison:
     """The fp32 model and the reduced one decode all of the speech, on every core they may use.
 
@@ -108,8 +106,7 @@ def compare(
                 f"the fp32 model has {heard[0].score.error_rate:.2f} % errors on the set; is it "
                 "of another language or task?"
             )
-    label = label or Label()
-    return Comparison(*heard, label.model, label.set_name, label.difference)
+    return Comparison(heard[0], heard[1], label)
 
 
 def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:

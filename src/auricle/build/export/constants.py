@@ -2,7 +2,7 @@
 
 from onnx import GraphProto, TensorProto, numpy_helper
 
-from auricle.build.export.surgery import set_nodes
+from auricle.build.export.surgery import drop_unused, set_nodes
 
 
 def lift_constants(graph: GraphProto) -> None:
@@ -35,3 +35,4 @@ def widen_stored(graph: GraphProto) -> None:
         else:
             kept.append(node)
     set_nodes(graph, kept)
+    drop_unused(graph)

@@ -55,7 +55,7 @@ def check_accuracy(trial: Trial, speech: "Speech", max_wer_rise: float | None) -
         _progress(len(models) * len(speech.utterances)) as tell,
     ):
         for name, built in models.items():
-            populate.populate(_as_computed(built), name, Path(folder), deployment)
+            populate.populate(as_computed(built), name, Path(folder), deployment)
         plain, reduced = (
             Model(name, Path(folder) / name / "1", populate.choose(built, deployment))
             for name, built in models.items()
@@ -66,7 +66,7 @@ def check_accuracy(trial: Trial, speech: "Speech", max_wer_rise: float | None) -
     comparison.check(MAX_RISE if max_wer_rise is None else max_wer_rise)
 
 
-def _as_computed(built: "Built") -> "Built":
+def as_computed(built: "Built") -> "Built":
     """float16 and bfloat16 in float32 with their roundings: the CPU would leave these out."""
     from auricle.build.export.rounding import rounded
 
