@@ -6,7 +6,7 @@ import pytest
 
 from auricle import spec
 from auricle.errors import RepositoryError
-from auricle.spec import Choices, Rescorer, Streaming
+from auricle.spec import Choices, Decoding, PipelineSpec, Rescorer, Streaming
 from tests.conftest import TRANSDUCER_SPEC
 
 
@@ -54,6 +54,15 @@ def test_choices_come_back_from_their_parameters() -> None:
     assert spec.parse_choices(choices.to_parameters()) == choices
 
 
+def test_choices_of_a_search_come_back_from_their_parameters() -> None:
+    choices = Choices(
+        decoding="prefix_beam_search", beam=7, max_beam=9, max_nbest=3, blank_penalty=0.0,
+        lm="lm.arpa", lm_weight=0.0, lm_word_bonus=-1.5, lm_units="words",
+        hotwords="hotwords.txt", hotwords_score=-2.0, itn="zh",
+    )  # fmt: skip
+    assert spec.parse_choices(choices.to_parameters()) == choices
+
+
 def test_absent_choices_take_the_default() -> None:
     assert spec.parse_choices({}) == Choices()
 
@@ -73,6 +82,17 @@ def test_absent_choices_take_the_default() -> None:
         ({"endpoint": "yes"}, "parameter endpoint is 'yes'; known: off, on"),
         ({"endpoint_rule2": "0"}, "must be a number above 0"),
         ({"max_padding": "1.5"}, r"not in 0\.\.1"),
+        ({"beam": "0"}, "parameter beam is 0, but must be a number above 0"),
+        ({"beam": "2.5"}, "parameter beam of config.pbtxt is '2.5', expected int"),
+        ({"max_beam": "-1"}, "parameter max_beam is -1, but must be a number above 0"),
+        ({"max_nbest": "0"}, "parameter max_nbest is 0, but must be a number above 0"),
+        ({"blank_penalty": "-0.1"}, "blank_penalty is -0.1, but must be a number of 0 or more"),
+        ({"lm_weight": "-1"}, "lm_weight is -1.0, but must be a number of 0 or more"),
+        ({"lm_weight": "inf"}, "lm_weight is inf, but must be a number of 0 or more"),
+        ({"lm_word_bonus": "nan"}, "lm_word_bonus is nan, but must be a number"),
+        ({"lm_units": "letters"}, "lm_units is 'letters'; known: auto, tokens, words"),
+        ({"hotwords_score": "-inf"}, "hotwords_score is -inf, but must be a number"),
+        ({"itn": "yes"}, "parameter itn is 'yes'; known: off, on, en, ja, zh"),
     ],
 )
 def test_a_wrong_choice_is_named(parameters: dict[str, str], message: str) -> None:
@@ -91,3 +111,51 @@ def test_a_beam_wider_than_the_rescorers_is_refused() -> None:
     spec.check_fit(facts, Choices(beam=10))
     with pytest.raises(RepositoryError, match=r"beam is 11, but .* takes 10 hypotheses"):
         spec.check_fit(facts, Choices(beam=11))
+
+
+CTC = dataclasses.replace(TRANSDUCER_SPEC, head="ctc")
+RESCORER = Rescorer(10, 2, 2, is_bidirectional=True)
+WENET = dataclasses.replace(TRANSDUCER_SPEC, head="ctc_attention", rescorer=RESCORER)
+CIF = dataclasses.replace(TRANSDUCER_SPEC, head="cif")
+
+
+@pytest.mark.parametrize("name", ["lm", "hotwords"])
+@pytest.mark.parametrize(
+    ("facts", "beam"),
+    [
+        (TRANSDUCER_SPEC, "modified_beam_search"),
+        (CTC, "prefix_beam_search"),
+        (WENET, "attention_rescoring"),
+    ],
+    ids=["transducer", "ctc", "ctc_attention"],
+)
+def test_a_file_that_a_greedy_search_would_not_read_is_refused(
+    facts: PipelineSpec, beam: str, name: str
+) -> None:
+    choices = Choices(**{name: "some.file"})  # type: ignore[arg-type]
+    with pytest.raises(RepositoryError) as raised:
+        spec.check_fit(facts, choices)
+    assert str(raised.value) == (
+        f"parameter {name} is 'some.file', but decoding is greedy_search, which has no use for "
+        f"it; set decoding to {beam}"
+    )
+
+
+@pytest.mark.parametrize("name", ["lm", "hotwords"])
+def test_a_file_of_a_model_without_a_beam_is_refused(name: str) -> None:
+    choices = Choices(**{name: "some.file"})  # type: ignore[arg-type]
+    with pytest.raises(RepositoryError, match="leave it empty: this model has no beam"):
+        spec.check_fit(CIF, choices)
+
+
+@pytest.mark.parametrize(
+    ("facts", "decoding"),
+    [
+        (TRANSDUCER_SPEC, "modified_beam_search"),
+        (CTC, "prefix_beam_search"),
+        (WENET, "prefix_beam_search"),
+        (WENET, "attention_rescoring"),
+    ],
+)
+def test_every_beam_reads_files(facts: PipelineSpec, decoding: Decoding) -> None:
+    spec.check_fit(facts, Choices(decoding=decoding, lm="lm.arpa", hotwords="hotwords.txt"))

@@ -10,6 +10,7 @@ AuricleError
 |-- ExportError           an upstream project's exporter that failed, or is not there
 |-- ParityError           the adapted graph does not reproduce the original
 |-- AccuracyError         a reduced model that hears worse than its fp32 self
+|-- PlanError             trtexec, or what it needs, that failed
 |-- RepositoryError       a model repository that Triton could not load
 |-- BucketError           storage that refuses, or holds what no folder can
 |-- UnknownFamilyError    not one of build/families                    (also LookupError)
@@ -58,6 +59,10 @@ class ParityError(AuricleError):
 
 
 class AccuracyError(AuricleError):
+    pass
+
+
+class PlanError(AuricleError):
     pass
 
 

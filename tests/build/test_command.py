@@ -136,3 +136,21 @@ def test_a_detector_that_is_not_there_is_said_first(tmp_path: Path) -> None:
 def test_the_installed_detector_is_built_without_a_folder(tmp_path: Path) -> None:
     out = build("silero-vad", "--name", "vad", "--repo", tmp_path)
     assert out.splitlines()[-1] == f"written   {tmp_path / 'vad'}"
+
+
+def test_files_for_the_search_are_taken_with_the_checkpoint_s_sentencepiece(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    (checkpoint / "data" / "lang_bpe_500").mkdir(parents=True)
+    for path in (checkpoint / "data" / "lang_bpe_500" / "bpe.model", tmp_path / "words.arpa"):
+        path.write_text("anything")
+    (tmp_path / "hotwords.txt").write_text("TOKYO :2.0\n")
+    build(
+        "icefall-transducer", "--from", checkpoint, "--name", "a", "--repo", tmp_path / "repo",
+        "--lm", tmp_path / "words.arpa", "--lm-units", "words", "--hotwords",
+        tmp_path / "hotwords.txt",
+    )  # fmt: skip
+    names = {path.name for path in (tmp_path / "repo" / "a" / "1").iterdir()}
+    assert names >= {"lm.arpa", "hotwords.txt", "bpe.model"}
+    text = (tmp_path / "repo" / "a" / "config.pbtxt").read_text()
+    assert all(f'string_value: "{each}"' in text for each in ("lm.arpa", "words", "hotwords.txt"))

@@ -56,7 +56,7 @@ def test_how_long_a_stream_may_be_silent_is_stated() -> None:
 
 def test_what_is_for_utterances_alone_is_no_parameter_of_streams() -> None:
     assert sorted(PIPELINE.parameters.keys() - LIVE.parameters.keys()) == [
-        "itn", "max_batch_seconds", "max_padding",
+        "bucket_seconds", "itn", "max_batch_seconds", "max_padding",
     ]  # fmt: skip
 
 
@@ -121,6 +121,12 @@ def test_a_warm_up_has_every_input_of_the_encoder() -> None:
 
 def test_the_first_line_says_who_wrote_it() -> None:
     assert config.render(PIPELINE).startswith("# Written by `auricle build`")
+
+
+def test_an_empty_parameter_shows_where_to_fill_it_in() -> None:
+    text = config.render(config.offline("demo", Choices(), 2, without=()))
+    assert 'key: "lm"\n  value {\n    string_value: ""\n  }' in text
+    assert config.parse(text).parameters["lm"].string_value == ""
 
 
 def test_what_was_rendered_is_not_edited() -> None:

@@ -206,7 +206,7 @@ def test_tokens_and_durations_are_told_apart(published: Published) -> None:
     assert count_scores(published) == tiny_nemo.VOCAB_SIZE + 5
     adapted = adapt_predictor(published, tiny_nemo.VOCAB_SIZE + 5)
     outputs = [value.name for value in adapted.graph.output]
-    assert outputs == ["log_probs", "jumps", "new_state"]
+    assert outputs == ["log_probs", "jumps", "jump_log_probs", "new_state"]
     assert "predictor to the original" in check_predictor(published, adapted)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from auricle import cli
-from auricle.client import scoring
+from auricle.client import figures, scoring
 from auricle.client.reports import Speed
 from auricle.client.transport import Request, Transport
 from auricle.client.tune import grid, plot, report
@@ -285,4 +285,4 @@ def test_few_points_are_a_picture_too(speeds: int, tmp_path: Path) -> None:
 def test_a_plot_that_cannot_be_drawn_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(AuricleError, match="pip install"):
-        plot.check()
+        figures.check()

@@ -140,3 +140,7 @@ STREAMING: dict[str, Callable[[Path], Path]] = {
 # What finds speech and hears no words: of the laws, those of every checkpoint.
 DETECTORS: dict[str, Callable[[Path], Path]] = {"silero_vad": copy_silero}
 WRITERS = OFFLINE | STREAMING | DETECTORS
+# Of OFFLINE, those that a search with a beam can decode.
+SEARCHED = ("icefall_ctc", "icefall_transducer", "nemo_ctc", "nemo_transducer", "sense_voice",
+            "wav2vec2_ctc", "wenet_u2")  # fmt: skip
+BEAMS = [form for form in OFFLINE if form.partition("-")[0] in SEARCHED]

@@ -19,7 +19,8 @@ from auricle.build.export.surgery import prefix_names, reads
 from auricle.build.families import Built, Family, Options
 from auricle.build.repository.populate import Deployment, populate
 from auricle.errors import CheckpointError, ParityError, RepositoryError, UnknownFamilyError
-from tests.families.checkpoints import STREAMING, WRITERS
+from auricle.spec import BEAM_SEARCHES
+from tests.families.checkpoints import BEAMS, OFFLINE, STREAMING, WRITERS
 
 pytestmark = pytest.mark.onnx
 
@@ -92,6 +93,10 @@ def test_the_spec_states_the_facts(name: str, built: Built) -> None:
     assert ("hotword_embedder" in facts.graphs) == (facts.hotwords is not None)
     assert facts.tokens == "tokens.txt"
     assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in facts.source.sha256.values())
+
+
+def test_every_beam_is_held_to_its_laws(form: str, built: Built) -> None:
+    assert (built.spec.head in BEAM_SEARCHES) == (form in BEAMS) or form not in OFFLINE
 
 
 def test_the_spec_survives_the_disk(built: Built, tmp_path: Path) -> None:

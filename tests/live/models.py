@@ -191,6 +191,6 @@ def choose(config: Path, **choices: str) -> None:
     """Set parameters of a config.pbtxt, if it is a pipeline's."""
     text = config.read_text()
     for name, value in choices.items():
-        pattern = rf'(key: "{name}"\s+value \{{\s+string_value: ")[^"]*'
-        text = re.sub(pattern, rf"\g<1>{value}", text)
+        pattern = rf'(key: "{name}"\s+value \{{)[^}}]*'
+        text = re.sub(pattern, rf'\g<1>\n    string_value: "{value}"\n  ', text)
     config.write_text(text)

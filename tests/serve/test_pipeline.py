@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.errors import RepositoryError
-from auricle.serve.options import DecodingOptions
+from auricle.serve.options import BeamOptions, DecodingOptions
 from auricle.serve.pipeline import Pipeline
-from auricle.serve.planning import Waveform
+from auricle.serve.planning import Waveform, group
 from auricle.serve.runner import Tensors
 from auricle.serve.searches import SEARCHES
-from auricle.serve.tokens import TokenTable
-from auricle.spec import DECODINGS, Choices, Hotwords, PipelineSpec, Prompt, Source
+from auricle.serve.tokens import TokenTable, Transcript
+from auricle.spec import DECODINGS, Choices, Decoding, Hotwords, PipelineSpec, Prompt, Source
 from tests.conftest import FakeRunner
 
 LETTERS = [chr(ord("a") + index) for index in range(26)]
@@ -154,3 +154,65 @@ def test_a_last_frame_that_reaches_behind_the_audio_ends_with_it() -> None:
         [waveform(1, length=3), waveform(2, length=4)]
     )
     assert [word.end for word in (*short.words, *long.words)] == pytest.approx([0.03, 0.04])
+
+
+SPEC_PIECES = dataclasses.replace(SPEC, token_kind="bpe")
+PIECES = ["<blk>", "▁a", "▁", "a", "▁b"]
+
+
+def spell_twice(batch: Tensors) -> Tensors:
+    """Frames of which "▁a" and "▁", "a" spell the same, and "▁b" another text."""
+    probs = np.array([[0.02, 0.42, 0.34, 0.01, 0.21], [0.44, 0.02, 0.03, 0.5, 0.01]], np.float32)
+    log_probs = np.broadcast_to(np.log(probs), (len(batch["WAV"]), 2, 5))
+    ids = np.argsort(-log_probs, axis=2, kind="stable").astype(np.int32)
+    return {
+        "TOPK_IDS": ids,
+        "TOPK_LOG_PROBS": np.take_along_axis(log_probs, ids, axis=2),
+        "BLANK_LOG_PROBS": log_probs[..., 0],
+        "OUT_LENS": np.full(len(ids), 2, np.int32),
+    }
+
+
+def hear_twice(*asked: DecodingOptions) -> list[Transcript]:
+    tokens = TokenTable(PIECES, "bpe", 0.04)
+    pipeline = Pipeline(SPEC_PIECES, Choices(), FakeRunner({"encoder": spell_twice}), tokens)
+    return pipeline.transcribe([waveform(0)] * len(asked), asked)
+
+
+def beam_of(nbest: int, decoding: Decoding = "prefix_beam_search") -> DecodingOptions:
+    return DecodingOptions(decoding, beam=BeamOptions(nbest=nbest))
+
+
+def test_nbest_are_different_texts_the_best_first() -> None:
+    (heard,) = hear_twice(beam_of(20))
+    assert heard.nbest
+    texts = [each.text for each in heard.nbest]
+    assert texts[0] == heard.text
+    assert len(set(texts)) == len(texts)
+    scores = [each.score or 0 for each in heard.nbest]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_nbest_are_no_more_than_each_asks() -> None:
+    heard = hear_twice(*map(beam_of, (1, 2, 3)))
+    assert [len(each.nbest or ()) for each in heard] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("asked", [beam_of(0), beam_of(3, "greedy_search")], ids=["none", "greedy"])
+def test_nbest_are_none_where_nobody_asks_or_a_search_has_none(asked: DecodingOptions) -> None:
+    (heard,) = hear_twice(asked)
+    assert heard.nbest is None
+
+
+def test_utterances_share_a_search_whatever_only_their_scores_differ_in() -> None:
+    several = [BeamOptions(), BeamOptions(nbest=3), BeamOptions(lm_weight=1.0, lm_word_bonus=2.0)]
+    apart = [BeamOptions(width=3), BeamOptions(blank_penalty=1.0)]
+    asked = [DecodingOptions("prefix_beam_search", beam=beam) for beam in (*several, *apart)]
+    assert group([*asked, GREEDY]) == [[0, 1, 2], [3], [4], [5]]
+
+
+def test_a_transcript_is_written_as_its_row_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auricle.serve.written.create_itn", lambda language: lambda text: language)
+    asked = [dataclasses.replace(GREEDY, itn=itn) for itn in ("off", "en", "on", "zh")]
+    heard = texts(make(FakeRunner({"encoder": spell_length})), [waveform(3)] * 4, asked)
+    assert heard == ["d", "en", "d", "zh"]

@@ -53,3 +53,24 @@ def test_what_differs_only_for_the_encoder_shares_a_run() -> None:
         DecodingOptions("greedy_search", hotwords=((1,),)),
     ]
     assert planning.group(options) == [[0, 2], [1], [3]]
+
+
+@given(st.integers(1, 6000), st.floats(0.02, 30), st.floats(1, 60))
+def test_a_bucket_is_whole_or_the_models_longest(
+    longest: int, bucket_seconds: float, max_seconds: float
+) -> None:
+    longest = min(longest, int(max_seconds * RATE))
+    width = planning.bucket_width(longest, bucket_seconds, max_seconds, RATE)
+    assert longest <= width <= max_seconds * RATE
+    assert width % round(bucket_seconds * RATE) == 0 or width == int(max_seconds * RATE)
+    assert width - longest < round(bucket_seconds * RATE)
+
+
+def test_without_buckets_the_longest_row_is_the_width() -> None:
+    assert planning.bucket_width(123, 0.0, 60.0, RATE) == 123
+
+
+def test_rows_are_padded_to_a_width_that_is_asked_for() -> None:
+    batch = planning.pad([np.ones(2, np.float32)], 4)
+    assert batch["WAV"].tolist() == [[1, 1, 0, 0]]
+    assert batch["WAV_LENS"].tolist() == [2]

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from auricle.serve.decode.context_graph import ContextGraph
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.options import BeamOptions
 from auricle.serve.runner import Tensors
@@ -77,6 +78,18 @@ def test_rescoring_may_choose_another_hypothesis_and_dates_it() -> None:
     assert (first.ids, first.frames, first.score) == ([3, 2], [0, 2], 2)
     assert first.log_probs == pytest.approx(np.log([0.4, 0.9]), abs=1e-6)
     assert second.ids == [2]
+
+
+@pytest.mark.parametrize("decoding", ["prefix_beam_search", "attention_rescoring"])
+def test_a_plain_row_is_searched_beside_hotwords_as_alone(decoding: Decoding) -> None:
+    runner = FakeRunner({"rescorer": prefer_three})
+    choices = Choices(beam=2, decoding=decoding)
+    found = create_searches(Parts(WENET, choices, runner, Scorers()))[decoding]
+    plain, biased = BeamOptions(2), BeamOptions(2, hotwords=ContextGraph([[1, 3]], [2.0]))
+    outputs = ctc_outputs()
+    assert found(outputs, [plain, biased])[0] == found(outputs, [plain, plain])[0]
+    assert found(outputs, [biased, plain])[1] == found(outputs, [plain, plain])[1]
+    assert found(outputs, [biased, plain])[0] == found(outputs, [biased, biased])[0]
 
 
 @pytest.mark.parametrize("has_timestamps", [False, True])

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,12 @@ def test_the_environment_leads_the_stub_to_this_python(monkeypatch: pytest.Monke
     assert environment["LD_LIBRARY_PATH"] == "/python/lib:/wheel.libs:/inherited"
     assert "PYTHONHOME" not in environment
     assert environment["OMP_NUM_THREADS"] == "3"
+
+
+def test_graphs_take_the_place_of_plans_by_the_name_of_a_configuration() -> None:
+    triton = find_triton()
+    known = command.known_flags(triton, command.build_environment(triton, None))
+    fallen = replace(OPTIONS, onnx_fallback=True)
+    words = command.build_command(triton, fallen, Path("/backends"), "prefix", known)
+    assert set(words) - set(build(triton, known)) == {"--model-config-name=onnx"}
+    assert "model-config-name" in known

@@ -87,6 +87,14 @@ RestrictReads = Annotated[
 MaxRequestMb = Annotated[
     int, typer.Option(min=1, help="Of a request over HTTP; for Triton 2.59 and newer.")
 ]
+OnnxFallback = Annotated[
+    bool,
+    typer.Option(
+        "--onnx-fallback",
+        envvar="AURICLE_ONNX_FALLBACK",
+        help="Serve the graphs beside TensorRT plans if a plan does not fit here.",
+    ),
+]
 LayOut = Annotated[
     bool, typer.Option("--lay-out", help="Only copy Triton's backends to AURICLE_BACKENDS.")
 ]
@@ -109,6 +117,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     stop_timeout: StopTimeout = 10,
     restrict_reads: RestrictReads = False,
     max_request_mb: MaxRequestMb = 64,
+    onnx_fallback: OnnxFallback = False,
     lay_out: LayOut = False,
 ) -> None:
     """Serve model repositories with the tritonserver of this machine; Ctrl-C stops it."""
@@ -130,6 +139,7 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
         stop_timeout_s=stop_timeout,
         restricts_reads=restrict_reads,
         max_request_mb=max_request_mb,
+        onnx_fallback=onnx_fallback,
     )
     _serve(options)
 
@@ -146,6 +156,8 @@ def _serve(options: "Options") -> None:
     if options.log_file:
         typer.echo(f"Triton's log: {options.log_file}")
     with ended_by_signals(), serve(options) as server:
+        for note in server.notes:
+            typer.echo(note)
         typer.echo(
             f"ready in {server.ready_s:.1f} s: {', '.join(server.models) or 'no model'} "
             f"(grpc {server.grpc_address}, http {server.http_address}, "

@@ -26,6 +26,11 @@ class BeamOptions:
     lm_word_bonus: float = 0.0
     hotwords: ContextGraph | None = None
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether anything but the network has a say."""
+        return self.lm_weight != 0 or self.hotwords is not None
+
 
 @dataclass(frozen=True)
 class DecodingOptions:

@@ -12,7 +12,7 @@ from auricle.serve.detector import SpeechDetector
 from auricle.serve.hotwords import HotwordEmbedder
 from auricle.serve.long_form import LongForm
 from auricle.serve.options import DecodingOptions, default_options
-from auricle.serve.planning import Waveform, group, pad, plan_sub_batches, stack
+from auricle.serve.planning import Waveform, bucket_width, group, pad, plan_sub_batches, stack
 from auricle.serve.recordings import Recordings
 from auricle.serve.runner import Array, Runner
 from auricle.serve.scorers import Aids, Scorers
@@ -114,7 +114,10 @@ class Pipeline:
     def _inputs(
         self, rows: Sequence[int], waveforms: Sequence[Waveform], options: Sequence[DecodingOptions]
     ) -> dict[str, Array]:
-        batch = pad([waveforms[row] for row in rows])
+        longest = max(len(waveforms[row]) for row in rows)
+        bounds = self.choices.bucket_seconds, self.max_seconds
+        width = bucket_width(longest, *bounds, self.spec.sample_rate)
+        batch = pad([waveforms[row] for row in rows], width)
         if self.spec.prompt:
             batch["LANGUAGE"] = np.array([options[row].language for row in rows], np.int32)
             batch["TEXT_NORM"] = np.array([options[row].text_norm for row in rows], np.int32)

@@ -39,13 +39,25 @@ def plan_sub_batches(lens: Sequence[int], choices: Choices, sample_rate: int) ->
     return plan
 
 
-def pad(waveforms: Sequence[Waveform]) -> dict[str, Array]:
-    """WAV float32 [N, L] and WAV_LENS int32 [N]; what lies behind a length is never read."""
+def pad(waveforms: Sequence[Waveform], width: int = 0) -> dict[str, Array]:
+    """WAV float32 [N, L] and WAV_LENS int32 [N]; what lies behind a length is never read.
+
+    width: L, if the longest waveform is shorter.
+    """
     lens = np.array([len(waveform) for waveform in waveforms], dtype=np.int32)
-    wav = np.zeros((len(waveforms), lens.max()), dtype=np.float32)
+    wav = np.zeros((len(waveforms), max(width, lens.max())), dtype=np.float32)
     for row, waveform in zip(wav, waveforms, strict=True):
         row[: len(waveform)] = waveform
     return {"WAV": wav, "WAV_LENS": lens}
+
+
+def bucket_width(longest: int, bucket_seconds: float, max_seconds: float, sample_rate: int) -> int:
+    """Samples of a whole number of buckets, but no more than the model takes."""
+    bucket = round(bucket_seconds * sample_rate)
+    if not bucket:
+        return longest
+    rounded = -(-longest // bucket) * bucket
+    return int(min(rounded, max_seconds * sample_rate))
 
 
 def stack(outputs: Sequence[Tensors]) -> Tensors:

@@ -38,7 +38,7 @@ class Scorers:
             scorers += self._language_models(asked)
         if any(each.hotwords for each in asked):
             scorers.append(HotwordScorer([each.hotwords for each in asked]))
-        return Sum(scorers) if scorers else None
+        return Sum(scorers) if len(scorers) > 1 else next(iter(scorers), None)
 
     def of_streams(self, asked: Sequence[BeamOptions]) -> Scorer:
         """With every part, whoever asks: a stream's state is read beside any other stream's."""
@@ -51,5 +51,5 @@ class Scorers:
         if self.language_model is None:
             return []
         weights = np.array([each.lm_weight for each in asked])
-        bonuses = np.array([each.lm_word_bonus for each in asked])
+        bonuses = np.array([each.lm_word_bonus if each.lm_weight else 0.0 for each in asked])
         return [LanguageModelScorer(self.language_model, weights, bonuses)]

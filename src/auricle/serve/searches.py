@@ -10,6 +10,7 @@ from auricle.serve.decode import (
     modified_beam,
     prefix_beam,
     recurrent,
+    recurrent_beam,
     rescoring,
     transducer,
 )
@@ -24,6 +25,7 @@ from auricle.spec import Choices, Decoding, Head, PipelineSpec, check_fit
 Search = Callable[[Tensors, Sequence[BeamOptions]], list[list[Hypothesis]]]
 # Those that know more hypotheses than the best.
 BEAM_DECODINGS = frozenset(("modified_beam_search", "prefix_beam_search", "attention_rescoring"))
+PREDICTOR_OUTPUTS = ("log_probs", "jumps", "new_state", "jump_log_probs")  # jumps: TDT's
 END_ID = 2  # </s> of every Paraformer, as funasr_onnx/paraformer_bin.py has it
 
 
@@ -71,8 +73,8 @@ def create_predictor(
     ) -> recurrent.Scores:
         inputs: Tensors = {"encoder_out": encoder_out, "y": y, "state": states}
         outputs = runner.run("predictor", [inputs])[0]
-        jumps = outputs.get("jumps")  # TDT's
-        return recurrent.Scores(outputs["log_probs"], jumps, outputs["new_state"])  # type: ignore[arg-type]
+        said = (outputs.get(name) for name in PREDICTOR_OUTPUTS)
+        return recurrent.Scores(*said)  # type: ignore[arg-type]
 
     options = recurrent.Options(spec.blank_id, spec.predictor_state, choices.lookahead)
     return network, options
@@ -89,6 +91,23 @@ def _recurrent_search(parts: Parts) -> Search:
     def search(outputs: Tensors, _asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
         return _alone(recurrent.greedy_search(encoder_out, lens, network, options))  # type: ignore[arg-type]
+
+    return search
+
+
+def _recurrent_beam_search(parts: Parts) -> Search:
+    network, options = create_predictor(parts.spec, parts.choices, parts.runner)
+
+    def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
+        return recurrent_beam.search(
+            outputs["ENCODER_OUT"],  # type: ignore[arg-type]
+            outputs["OUT_LENS"],  # type: ignore[arg-type]
+            network,
+            options,
+            asked[0].width,
+            parts.scorers.create(asked),
+            asked[0].blank_penalty,
+        )
 
     return search
 
@@ -138,10 +157,23 @@ def _ctc_search(parts: Parts) -> Search:
 def _prefix_beam_search(parts: Parts) -> Search:
     def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         emissions = _emissions(outputs, parts.spec.blank_id)
-        nbests = prefix_beam.search(emissions, asked[0].width, parts.scorers.create(asked))
-        return _dated(nbests, emissions)
+        return _dated(_search_prefixes(emissions, asked, parts.scorers), emissions)
 
     return search
+
+
+def _search_prefixes(
+    emissions: ctc.Emissions, asked: Sequence[BeamOptions], scorers: Scorers
+) -> list[list[Hypothesis]]:
+    """Utterances with scorers apart from those without: the search prunes them otherwise."""
+    found: dict[int, list[Hypothesis]] = {}
+    for is_scored in (False, True):
+        rows = [row for row, each in enumerate(asked) if each.is_scored == is_scored]
+        if rows:
+            scorer = scorers.create([asked[row] for row in rows])
+            nbests = prefix_beam.search(emissions.take(rows), asked[rows[0]].width, scorer)
+            found |= zip(rows, nbests, strict=True)
+    return [found[row] for row in range(len(asked))]
 
 
 def _attention_rescoring(parts: Parts) -> Search:
@@ -154,7 +186,7 @@ def _attention_rescoring(parts: Parts) -> Search:
 
     def search(outputs: Tensors, asked: Sequence[BeamOptions]) -> list[list[Hypothesis]]:
         emissions = _emissions(outputs, spec.blank_id)
-        nbests = prefix_beam.search(emissions, asked[0].width, parts.scorers.create(asked))
+        nbests = _search_prefixes(emissions, asked, parts.scorers)
         encoder_out, lens = outputs["ENCODER_OUT"], outputs["OUT_LENS"]
         return _dated(rescoring.rescore(nbests, encoder_out, lens, score, options), emissions)  # type: ignore[arg-type]
 
@@ -197,6 +229,7 @@ SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
     ("transducer", "modified_beam_search"): _modified_beam_search,
     ("recurrent_transducer", "greedy_search"): _recurrent_search,
+    ("recurrent_transducer", "modified_beam_search"): _recurrent_beam_search,
     ("ctc", "greedy_search"): _ctc_search,
     ("ctc", "prefix_beam_search"): _prefix_beam_search,
     ("ctc_attention", "greedy_search"): _ctc_search,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auricle.serve.decode import cif, ctc, modified_beam, recurrent, transducer
+from auricle.serve.decode import cif, ctc, modified_beam, recurrent, recurrent_beam, transducer
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.options import BeamOptions
 from auricle.serve.planning import stack
@@ -24,7 +24,7 @@ from auricle.serve.searches import (
 from auricle.spec import Decoding, Head, check_fit
 
 # What a search must know of a stream's frames so far.
-Memory = Sequence[float] | modified_beam.Beam
+Memory = Sequence[float] | modified_beam.Beam | recurrent_beam.Beam
 
 CIF_OUTPUTS = ("TOKEN_IDS", "TOKEN_LOG_PROBS", "TOKEN_FRAMES", "NUM_TOKENS", "HAS_TAIL")
 
@@ -138,7 +138,7 @@ def _modified_beam_search(parts: Parts) -> StreamSearch:
 
 
 def _numbers(memory: Memory) -> Sequence[float]:
-    assert not isinstance(memory, modified_beam.Beam), "only a beam is kept as one"
+    assert isinstance(memory, Sequence), "only a beam is kept as one"
     return memory
 
 
@@ -158,6 +158,38 @@ def _recurrent_search(parts: Parts) -> StreamSearch:
         return found, _memories_of(position)
 
     return StreamSearch(_always(_memories_of(recurrent.start(1, options))[0]), advance)
+
+
+def _recurrent_beam_search(parts: Parts) -> StreamSearch:
+    network, options = create_predictor(parts.spec, parts.choices, parts.runner)
+    width, penalty, scorers = parts.choices.beam, parts.choices.blank_penalty, parts.scorers
+
+    def start(asked: BeamOptions) -> Memory:
+        return recurrent_beam.start(1, options, scorers.of_streams([asked]))[0]
+
+    def advance(
+        outputs: Tensors, memories: Sequence[Memory], asked: Sequence[BeamOptions]
+    ) -> tuple[list[Hypothesis], list[Memory]]:
+        scorer, encoder_out = scorers.of_streams(asked), outputs["ENCODER_OUT"]
+        beams = recurrent_beam.continue_search(
+            encoder_out, _recurrent_beams(memories), network, options, width, scorer, penalty  # type: ignore[arg-type]
+        )  # fmt: skip
+        return [nbest[0] for nbest in recurrent_beam.hypotheses(beams)], list(beams)
+
+    def finish(segments: Sequence[Ended]) -> list[list[Hypothesis]]:
+        scorer = scorers.of_streams([each.asked for each in segments])
+        beams = _recurrent_beams([each.memory for each in segments])
+        return recurrent_beam.finish(beams, scorer)
+
+    def resume(memory: Memory, asked: BeamOptions) -> Memory:
+        scorer = scorers.of_streams([asked])
+        return recurrent_beam.restart(_recurrent_beams([memory]), scorer)[0]
+
+    return StreamSearch(start, advance, retells=True, finish=finish, resume=resume)
+
+
+def _recurrent_beams(memories: Sequence[Memory]) -> list[recurrent_beam.Beam]:
+    return [each for each in memories if isinstance(each, recurrent_beam.Beam)]
 
 
 def _position_of(memories: NDArray[np.float32]) -> recurrent.Position:
@@ -233,6 +265,7 @@ STREAM_SEARCHES: dict[tuple[Head, Decoding], Create] = {
     ("transducer", "greedy_search"): _transducer_search,
     ("transducer", "modified_beam_search"): _modified_beam_search,
     ("recurrent_transducer", "greedy_search"): _recurrent_search,
+    ("recurrent_transducer", "modified_beam_search"): _recurrent_beam_search,
     ("cif", "greedy_search"): _cif_search,
     ("ctc", "greedy_search"): _ctc_search,
     ("ctc", "prefix_beam_search"): _searched_twice,

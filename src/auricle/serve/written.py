@@ -1,6 +1,8 @@
 """Transcripts as people write them: numbers, dates and amounts in digits, where that is wanted."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import starmap
 
 from auricle.serve.itn import Itn as Rewrite
 from auricle.serve.itn import choose_language, create_itn
@@ -20,10 +22,16 @@ def write(transcript: Transcript, itn: Itn) -> Transcript:
 
 
 def _rewrite(transcript: Transcript, rewrite: Rewrite) -> Transcript:
-    nbest = transcript.nbest and tuple(
-        Alternative(rewrite(each.text), each.score) for each in transcript.nbest
-    )
     parts = transcript.parts and tuple(
         replace(part, transcript=_rewrite(part.transcript, rewrite)) for part in transcript.parts
     )
+    nbest = transcript.nbest and _rewrite_all(transcript.nbest, rewrite)
     return replace(transcript, text=rewrite(transcript.text), nbest=nbest, parts=parts)
+
+
+def _rewrite_all(nbest: Sequence[Alternative], rewrite: Rewrite) -> tuple[Alternative, ...]:
+    """The first of those that are written alike."""
+    scores: dict[str, float | None] = {}
+    for each in nbest:
+        scores.setdefault(rewrite(each.text), each.score)
+    return tuple(starmap(Alternative, scores.items()))

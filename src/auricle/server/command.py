@@ -12,6 +12,7 @@ from auricle.errors import ServerError
 from auricle.server import hardening
 from auricle.server.locate import Triton
 from auricle.server.options import Options
+from auricle.spec.plan import ONNX_CONFIG
 
 SHM_BYTES = 16 << 20  # of each stub at its start, and each growth: 260 s of audio at 16 kHz
 
@@ -28,6 +29,7 @@ def build_command(
         "grpc-port": options.ports.grpc,
         "metrics-port": options.ports.metrics,
         **hardening.needed_flags(options),
+        **({"model-config-name": ONNX_CONFIG} if options.onnx_fallback else {}),
     }
     wished: dict[str, str] = hardening.wished_flags(options) | {
         "metrics-address": options.host,

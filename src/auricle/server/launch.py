@@ -15,11 +15,22 @@ from dataclasses import dataclass, replace
 
 from auricle import access, spec
 from auricle.errors import ServerError, UnreachableError
-from auricle.server import command, control, hardening, host, layout, locate, repository, stubs
+from auricle.server import (
+    command,
+    control,
+    hardening,
+    host,
+    layout,
+    locate,
+    plans,
+    repository,
+    stubs,
+)
 from auricle.server.http import Endpoint
 from auricle.server.options import Options
 from auricle.server.output import Output
 from auricle.server.ports import check_ports
+from auricle.spec.plan import ONNX_CONFIG
 
 POLL_S = 0.05
 LOOK_S = 2.0
@@ -32,23 +43,29 @@ class Plan:
 
     expected: the models that must be ready.
     shm_prefix: of the names that the stubs' memory has in /dev/shm.
+    notes: what is not as its repository says, for a person.
     """
 
     command: list[str]
     environment: dict[str, str]
     expected: tuple[str, ...]
     shm_prefix: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Server:
-    """A tritonserver that is ready. models: their names. ready_s: what the start took."""
+    """A tritonserver that is ready.
+
+    models: their names.  ready_s: what the start took.  notes: those of its Plan.
+    """
 
     process: subprocess.Popen[bytes]
     options: Options
     output: Output
     models: tuple[str, ...]
     ready_s: float
+    notes: tuple[str, ...] = ()
 
     @property
     def http_address(self) -> str:
@@ -101,7 +118,7 @@ def serve(options: Options) -> Iterator[Server]:
         ending.callback(stop, process, options.stop_timeout_s + STOP_MARGIN_S)
         wait_until_ready(process, plan, options, output)
         models = find_models(options)
-        yield Server(process, options, output, models, time.monotonic() - started)
+        yield Server(process, options, output, models, time.monotonic() - started, plan.notes)
 
 
 def prepare(options: Options) -> Plan:
@@ -110,7 +127,10 @@ def prepare(options: Options) -> Plan:
     environment = command.build_environment(triton, host.python_library_folder(triton))
     environment[spec.LOG_REQUESTS] = options.log_requests
     backends = layout.backend_folder(triton)
-    models = repository.check(options.folders, [path.name for path in backends.iterdir()])
+    names = [path.name for path in backends.iterdir()]
+    misfits = plans.check(repository.read_all(options.folders), names, options)
+    options = replace(options, onnx_fallback=bool(misfits))
+    models = repository.check(options.folders, names, ONNX_CONFIG if misfits else None)
     options, models = choose(options, models)
     check_ports(options.host, options.ports)
     if options.tls:
@@ -124,6 +144,7 @@ def prepare(options: Options) -> Plan:
         environment,
         tuple(model.name for model in models),
         shm_prefix,
+        tuple(misfits),
     )
 
 

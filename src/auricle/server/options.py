@@ -33,6 +33,8 @@ class Options:
         all models, for good.
     restricts_reads: whether the access key guards statistics and configurations, too.
     max_request_mb: of a request over HTTP, where the Triton is new enough to look.
+    onnx_fallback: whether a TensorRT plan that does not fit here is no reason not to start: the
+        graphs beside the plans are served then.
     stop_timeout_s: what running requests get to end when the server stops.
     """
 
@@ -45,6 +47,7 @@ class Options:
     loads: Sequence[str] | None = None
     restricts_reads: bool = False
     max_request_mb: int = 64
+    onnx_fallback: bool = False
     start_timeout_s: float = 600.0
     stop_timeout_s: float = 10.0
 

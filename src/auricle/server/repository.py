@@ -49,12 +49,15 @@ class Model:
         return sum(max(group.count, 1) for group in self.config.instance_group) or 1
 
 
-def check(repositories: Sequence[Path], backends: Collection[str]) -> list[Model]:
+def check(
+    repositories: Sequence[Path], backends: Collection[str], config_name: str | None = None
+) -> list[Model]:
     """The models of all repositories; RepositoryError for the first that Triton could not load.
 
-    backends: the names of those that Triton has.
+    backends: the names of those that Triton has.  config_name: of the configuration that models
+    which have it are served by, in <model>/configs.
     """
-    models = [model for repository in repositories for model in read_repository(repository)]
+    models = read_all(repositories, config_name)
     by_name: dict[str, Model] = {}
     for model in models:
         other = by_name.setdefault(model.name, model)
@@ -70,6 +73,10 @@ def check(repositories: Sequence[Path], backends: Collection[str]) -> list[Model
     return models
 
 
+def read_all(repositories: Sequence[Path], config_name: str | None = None) -> list[Model]:
+    return [model for path in repositories for model in read_repository(path, config_name)]
+
+
 def choose(models: Sequence[Model], names: Collection[str]) -> list[Model]:
     """Those named, and the encoders that they call; RepositoryError for a name that is not one."""
     known = {model.name for model in models}
@@ -82,14 +89,15 @@ def choose(models: Sequence[Model], names: Collection[str]) -> list[Model]:
     return [model for model in models if model.name in wanted]
 
 
-def read_repository(path: Path) -> list[Model]:
+def read_repository(path: Path, config_name: str | None = None) -> list[Model]:
     if not path.is_dir():
         raise RepositoryError(
             f"no model repository {path}; make one with `auricle build FAMILY --from CHECKPOINT "
             f"--name MODEL --repo {path}`, or name another with --repo"
         )
     folders = sorted(entry for entry in path.iterdir() if entry.is_dir())
-    return [read_model(folder) for folder in folders if not folder.name.startswith(".")]
+    visible = [folder for folder in folders if not folder.name.startswith(".")]
+    return [read_model(folder, config_name) for folder in visible]
 
 
 def check_not_empty(models: Sequence[Model], repositories: Sequence[Path]) -> None:
@@ -101,8 +109,9 @@ def check_not_empty(models: Sequence[Model], repositories: Sequence[Path]) -> No
         )
 
 
-def read_model(folder: Path) -> Model:
-    config = read_config(folder / "config.pbtxt")
+def read_model(folder: Path, config_name: str | None = None) -> Model:
+    named = folder / "configs" / f"{config_name}.pbtxt"
+    config = read_config(named if config_name and named.is_file() else folder / "config.pbtxt")
     if config.name not in ("", folder.name):
         raise RepositoryError(
             f"{folder}/config.pbtxt names its model {config.name!r}, but Triton takes the folder's "

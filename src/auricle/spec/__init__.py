@@ -5,6 +5,7 @@ Choices <-> the parameters of config.pbtxt: how to serve it; operators edit them
 """
 
 from auricle.spec.choices import (
+    FILES,
     LOG_REQUESTS,
     RESERVED,
     Choices,
@@ -38,6 +39,7 @@ from auricle.spec.facts import (
 __all__ = [
     "BEAM_SEARCHES",
     "DECODINGS",
+    "FILES",
     "FILE_NAME",
     "LOG_REQUESTS",
     "RESERVED",

@@ -31,7 +31,7 @@ MAY_BE_NEGATIVE = ("lm_word_bonus", "hotwords_score")
 
 MAY_BE_ZERO = (
     "blank_penalty", "lm_weight", "vad_min_speech_duration_ms",
-    "vad_min_silence_duration_ms", "vad_speech_pad_ms",
+    "vad_min_silence_duration_ms", "vad_speech_pad_ms", "bucket_seconds",
 )  # fmt: skip
 
 RESERVED = "__"  # between a model's name and the name of a model behind it
@@ -52,6 +52,7 @@ class Choices:
     max_sub_batch: rows in one run of the encoder.
     max_padding: padded share of a sub-batch's samples, 0 to 1.
     max_batch_seconds: rows x longest row of a sub-batch, in seconds of audio.
+    bucket_seconds: a sub-batch is padded to a multiple of it, so that shapes repeat; 0: not.
     lookahead: frames that one joiner call scores for each utterance.
     beam: hypotheses of an utterance that a search with a beam follows; max_beam, max_nbest: the
         most that a request may ask for.
@@ -79,6 +80,7 @@ class Choices:
     max_sub_batch: int = 1
     max_padding: float = 0.2
     max_batch_seconds: float = 120.0
+    bucket_seconds: float = 0.0
     lookahead: int = 4
     decoding: Decoding = "greedy_search"
     beam: int = 10

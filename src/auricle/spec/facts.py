@@ -25,7 +25,7 @@ Decoding = Literal[
 # What each head can be decoded by; the first is what a build chooses.
 DECODINGS: dict[Head, tuple[Decoding, ...]] = {
     "transducer": ("greedy_search", "modified_beam_search"),
-    "recurrent_transducer": ("greedy_search",),
+    "recurrent_transducer": ("greedy_search", "modified_beam_search"),
     "ctc": ("greedy_search", "prefix_beam_search"),
     "ctc_attention": ("attention_rescoring", "prefix_beam_search", "greedy_search"),
     "cif": ("greedy_search",),
@@ -35,6 +35,7 @@ DECODINGS: dict[Head, tuple[Decoding, ...]] = {
 # Of each head that has one, the search with a beam: for language models, hotwords and n-best.
 BEAM_SEARCHES: dict[Head, Decoding] = {
     "transducer": "modified_beam_search",
+    "recurrent_transducer": "modified_beam_search",
     "ctc": "prefix_beam_search",
     "ctc_attention": "attention_rescoring",
 }

@@ -315,3 +315,14 @@ def test_the_next_segment_hears_the_best_tokens_of_the_last_as_context() -> None
         == [[Hypothesis([], [], [], score=0.0)]] * 2
     )
     assert [each.num_frames for each in again] == [0, 0]
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds)
+def test_the_next_segment_goes_on_behind_what_the_scorer_s_last_word_made_best(seed: int) -> None:
+    setting = Setting(random_networks(seed, -1.0), Options(2), 4, draw_table(seed, 2))
+    streams = setting.move(draw_frames(seed, 2, 6), setting.start(2))
+    best = [(0, 0, *nbest[0].ids)[-2:] for nbest in setting.finish(streams)]
+    again = modified_beam.restart(streams, setting.options, setting.scorer)
+    spoken = [tuple(max(each, 0) for each in beam.contexts[0].tolist()) for beam in again]
+    assert spoken == best

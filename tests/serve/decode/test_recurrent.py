@@ -21,37 +21,9 @@ from auricle.serve.decode.recurrent import (
     greedy_search,
     start,
 )
+from tests.serve.decode.predictors import BLANK, STATE, VOCAB, RandomNetwork, noise
 
-DIM, STATE, VOCAB, DURATIONS = 6, 4, 7, 5
-BLANK = VOCAB - 1
 OPTIONS = Options(BLANK, STATE)
-
-
-class RandomNetwork:
-    """An LSTM's worth of memory and a joint network, of random weights.
-
-    blank: what is added to blank's score.  stays: to that of a jump of no frames.
-    """
-
-    def __init__(self, seed: int, *, is_tdt: bool, blank: float = 2.0, stays: float = 0.0) -> None:
-        generator = np.random.default_rng(seed)
-        self.embeddings = generator.normal(size=(VOCAB, STATE))
-        self.recurrence = generator.normal(size=(STATE, STATE))
-        self.from_encoder = generator.normal(size=(DIM, VOCAB + DURATIONS))
-        self.from_state = generator.normal(size=(STATE, VOCAB + DURATIONS))
-        self.bias = np.zeros(VOCAB + DURATIONS)
-        self.bias[BLANK], self.bias[VOCAB] = blank, stays
-        self.is_tdt = is_tdt
-        self.num_calls = 0
-
-    def __call__(self, encoder_out: Floats, y: Ints, states: Floats) -> Scores:
-        self.num_calls += 1
-        new = np.tanh(states.astype(np.float64) @ self.recurrence + self.embeddings[y])
-        scores = encoder_out @ self.from_encoder + (new @ self.from_state)[:, None] + self.bias
-        tokens = scores[..., :VOCAB]
-        log_probs = tokens - np.logaddexp.reduce(tokens, axis=2, keepdims=True)
-        jumps = scores[..., VOCAB:].argmax(axis=2) if self.is_tdt else None
-        return Scores(log_probs.astype(np.float32), jumps, new.astype(np.float32))
 
 
 def search_one_by_one(encoder_out: Floats, num_frames: int, network: Network) -> Hypothesis:
@@ -75,11 +47,6 @@ def search_one_by_one(encoder_out: Floats, num_frames: int, network: Network) ->
         elif token == BLANK or num_symbols == MAX_SYMBOLS:
             frame, num_symbols = frame + 1, 0
     return found
-
-
-def noise(num_rows: int, num_frames: int, seed: int) -> Floats:
-    size = (num_rows, num_frames, DIM)
-    return np.random.default_rng(seed).normal(size=size).astype(np.float32)
 
 
 def assert_same(found: Hypothesis, expected: Hypothesis) -> None:

@@ -7,15 +7,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime as ort
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from auricle.build.export.failures import LOAD_ERRORS, RUN_ERRORS
 from auricle.build.export.graph import Port
 from auricle.build.export.rounding import rounded
 from auricle.errors import CheckpointError
 
 FATAL = 4  # ONNX Runtime's log severity: what fails raises here, nothing need be printed
-LOAD_ERRORS = (ort_errors.Fail, ort_errors.InvalidGraph, ort_errors.NotImplemented)
-RUN_ERRORS = (ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.RuntimeException)
 
 Array: TypeAlias = (
     npt.NDArray[np.float32]

@@ -23,7 +23,7 @@ QUEUE_TIMEOUT_US = 30_000_000  # a request may ask for less or more
 # them as idle: of 128, and with 1000 clients killed, 4 others lost their streams. A slot is cheap.
 MAX_STREAMS = 2048
 STREAM_DELAY_US = 1000  # for the windows of other streams to come along
-OFFLINE_ONLY = ("max_padding", "max_batch_seconds", "itn")  # windows are as long
+OFFLINE_ONLY = ("max_padding", "max_batch_seconds", "bucket_seconds", "itn")  # windows are as long
 BEAM_ONLY = (
     "beam", "max_beam", "max_nbest", "blank_penalty", "lm", "lm_weight", "lm_word_bonus",
     "lm_units", "hotwords", "hotwords_score",
@@ -33,6 +33,8 @@ VAD_ONLY = (
     "vad_min_silence_duration_ms", "vad_speech_pad_ms",
 )  # fmt: skip
 STREAMS_ONLY = ("endpoint", "endpoint_rule1", "endpoint_rule2", "endpoint_rule3")
+# A parameter that is empty, as protobuf writes it, and so that one sees where to fill it in.
+EMPTY_VALUE = ("  value {\n  }", '  value {\n    string_value: ""\n  }')
 STREAM_IDLE_US = 60_000_000  # Triton forgets a stream that is silent for longer
 TRITON_DTYPES = {"FLOAT": "FP32", "INT32": "INT32", "BYTES": "STRING"}  # where the names differ
 
@@ -113,16 +115,18 @@ def encoder(
     )
 
 
-def warm_up(inputs: Sequence[Port], num_samples: int, numbers: Mapping[str, int]) -> pb.ModelWarmup:
-    """One silent utterance through the encoder before it is ready.
+def warm_up(
+    inputs: Sequence[Port], num_samples: int, numbers: Mapping[str, int], rows: int = 1
+) -> pb.ModelWarmup:
+    """Silent utterances through the encoder before it is ready.
 
     numbers: of each integer input; below <model>/warmup, the file of that name holds it as an
     int32. All else is zeros.
     """
     files = {name: str(number) for name, number in numbers.items()}
     return pb.ModelWarmup(
-        name=f"{num_samples} samples",
-        batch_size=1,
+        name=f"{num_samples} samples" if rows == 1 else f"{rows} x {num_samples} samples",
+        batch_size=rows,
         inputs={port.name: _warm_up_input(port, num_samples, files) for port in inputs},
     )
 
@@ -138,7 +142,7 @@ def _warm_up_input(port: Port, num_samples: int, files: Mapping[str, str]) -> pb
 
 def render(config: pb.ModelConfig) -> str:
     """The text of config.pbtxt; its first line tells a later build whether anyone edited it."""
-    body = text_format.MessageToString(config)
+    body = text_format.MessageToString(config).replace(*EMPTY_VALUE)
     return f"{SIGNATURE}{_sha256(body)}\n{body}"
 
 

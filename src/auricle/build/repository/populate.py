@@ -10,32 +10,35 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from auricle import spec, wire
-from auricle.build.export.graph import port_of
+from auricle import spec
 from auricle.build.families import Built
-from auricle.build.repository import config
+from auricle.build.repository import config, encoder, target
 from auricle.build.repository.aids import Aids
+from auricle.build.repository.target import GpuTarget
 from auricle.errors import RepositoryError
 from auricle.spec import BEAM_SEARCHES, DECODINGS, RESERVED, Choices, Head, RunnerName, encoder_of
 
 MODEL_PY = "from auricle.serve.backend.{mode} import TritonPythonModel  # noqa: F401\n"
-WARM_UP_SECONDS = (1, 5, 15)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 MIN_INSTANCES = 2  # a single one lets what waits stand for up to 0.5 s: docs/log.md
-BEAMS: dict[Head, int] = {"transducer": 4}  # icefall's and sherpa-onnx's active paths
+BEAMS: dict[Head, int] = {  # icefall's and sherpa-onnx's active paths
+    "transducer": 4,
+    "recurrent_transducer": 4,
+}
 
 
 @dataclass(frozen=True)
 class Deployment:
     """instances: of each model, None for one a core, but two at least.
 
-    force: give up edits of config.pbtxt.  aids: files for the searches.
+    force: give up edits of config.pbtxt.  aids: files for the searches.  gpu: None for a CPU.
     """
 
     runner: RunnerName = "onnxruntime"
     instances: int | None = None
     force: bool = False
     aids: Aids = field(default_factory=Aids)
+    gpu: GpuTarget | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
         check_family(repository / name, built.spec.family)
     configs = _configs(built, name, deployment)
     kept = {} if deployment.force else _edited_configs(repository, configs)
-    check_kept(kept.get(name), repository / name, built, deployment.runner)
+    check_kept(kept.get(name), repository / name, built, deployment)
+    if encoder_of(name) in kept:
+        encoder.check_kept(kept[encoder_of(name)], repository / encoder_of(name), deployment.gpu)
     with _staging(repository, name) as staging:
         for model in configs:
             (staging / model / "1").mkdir(parents=True)
@@ -68,7 +73,8 @@ def populate(built: Built, name: str, repository: Path, deployment: Deployment) 
         _write_pipeline(built, staging / name / "1", deployment.runner)
         deployment.aids.write(staging / name / "1")
         if deployment.runner == "bls":
-            _write_encoder(built, staging / encoder_of(name))
+            encoder.write(built, staging / encoder_of(name), deployment.gpu)
+            _write_fallback(built, name, deployment, staging / encoder_of(name))
         for model in (name, encoder_of(name)):
             _replace(repository / model, staging / model, staging / f"{model}.old")
     return Written(
@@ -81,7 +87,7 @@ def check_runner(built: Built, runner: RunnerName) -> None:
     if runner == "bls" and "encoder" not in built.graphs:
         raise RepositoryError(
             f"a model of {_hyphened(built.spec.family)} has no encoder that Triton could run; "
-            "leave --runner bls out"
+            "leave --runner bls or --backend tensorrt out"
         )
 
 
@@ -149,6 +155,8 @@ def choose(built: Built, deployment: Deployment) -> Choices:
         beam=rescorer.beam if rescorer else BEAMS.get(built.spec.head, Choices.beam),
         max_audio_seconds=min(Choices.max_audio_seconds, longest or Choices.max_audio_seconds),
     )
+    if deployment.gpu:
+        choices = encoder.restrict(choices, deployment.gpu, streams=streaming is not None)
     choices = deployment.aids.add_to(choices, built.spec)
     cuts = built.spec.vad is not None and built.spec.head != "vad"
     return _with_cuts(choices) if cuts else choices
@@ -169,7 +177,7 @@ def _with_cuts(choices: Choices) -> Choices:
     )
 
 
-def check_kept(kept: str | None, target: Path, built: Built, runner: RunnerName) -> None:
+def check_kept(kept: str | None, target: Path, built: Built, deployment: Deployment) -> None:
     """A configuration that is kept must fit the files that are written."""
     if kept is None:
         return
@@ -187,18 +195,25 @@ def check_kept(kept: str | None, target: Path, built: Built, runner: RunnerName)
             "which this checkpoint is not; choose another --name, or give the edits up with --force"
         )
     configured = choices.runner
-    if configured != runner:
+    if configured != deployment.runner:
         raise RepositoryError(
-            f"{path} was edited and has runner {configured!r}, but this build "
-            f"is for {runner!r}; build with --runner {configured}, or give the edits up with "
+            f"{path} was edited and has runner {configured!r}, but this build is for "
+            f"{deployment.runner!r}; build with --runner {configured}, or give the edits up with "
             "--force"
         )
+    for key in spec.FILES:
+        named, written = getattr(choices, key), deployment.aids.names.get(key, "")
+        if named != written:
+            raise RepositoryError(
+                f"{path} was edited and has {key} {named!r}, but this build writes {written!r}; "
+                f"give the file with --{key}, name it there, or give the edits up with --force"
+            )
 
 
 def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
     """The text of config.pbtxt by model name."""
     choices = choose(built, deployment)
-    instances = deployment.instances or max(MIN_INSTANCES, len(os.sched_getaffinity(0)))
+    instances = _count_instances(deployment)
     without: tuple[str, ...] = () if built.spec.head in BEAM_SEARCHES else config.BEAM_ONLY
     if built.spec.streaming:
         configs = {name: config.streaming(name, choices, instances, without=without)}
@@ -212,13 +227,30 @@ def _configs(built: Built, name: str, deployment: Deployment) -> dict[str, str]:
         without += () if facts.vad else config.VAD_ONLY
         configs = {name: config.offline(name, choices, instances, **has, without=without)}
     if deployment.runner == "bls":
-        graph = built.graphs["encoder"].graph
-        ports = [port_of(value) for value in graph.input], [port_of(v) for v in graph.output]
-        encoder = config.encoder(encoder_of(name), ports, choices, instances)
-        for num_samples, numbers in _warm_ups(built):
-            encoder.model_warmup.append(config.warm_up(ports[0], num_samples, numbers))
-        configs[encoder_of(name)] = encoder
+        configs[encoder_of(name)] = encoder.configure(
+            built, name, choices, instances, deployment.gpu
+        )
+    elif deployment.gpu:
+        target.place_on_gpu(configs[name], target.group(deployment.gpu, instances))
     return {model: config.render(value) for model, value in configs.items()}
+
+
+def _count_instances(deployment: Deployment) -> int:
+    """In process, each instance has the graphs in the GPU's memory once more."""
+    if deployment.gpu and deployment.runner == "onnxruntime":
+        return deployment.instances or MIN_INSTANCES
+    return deployment.instances or max(MIN_INSTANCES, len(os.sched_getaffinity(0)))
+
+
+def _write_fallback(built: Built, name: str, deployment: Deployment, folder: Path) -> None:
+    """The configuration by which a plan's graph is served, where the plan does not fit."""
+    gpu = deployment.gpu
+    if gpu and gpu.plan:
+        path = encoder.fallback_file(folder)
+        path.parent.mkdir()
+        choices = choose(built, deployment)
+        value = encoder.configure_fallback(built, name, choices, MIN_INSTANCES, gpu)
+        path.write_text(config.render(value), encoding="utf-8")
 
 
 def _edited_configs(repository: Path, models: Iterable[str]) -> dict[str, str]:
@@ -238,27 +270,6 @@ def _write_pipeline(built: Built, version: Path, runner: RunnerName) -> None:
     mode = "streaming" if built.spec.streaming else "offline"
     (version / "model.py").write_text(MODEL_PY.format(mode=mode), encoding="utf-8")
     built.spec.save(version)
-
-
-def _write_encoder(built: Built, folder: Path) -> None:
-    (folder / "1" / "model.onnx").write_bytes(built.graphs["encoder"].SerializeToString())
-    (folder / "warmup").mkdir()
-    for number in {number for _, numbers in _warm_ups(built) for number in numbers.values()}:
-        (folder / "warmup" / str(number)).write_bytes(number.to_bytes(4, "little"))
-
-
-def _warm_ups(built: Built) -> list[tuple[int, dict[str, int]]]:
-    """Samples of silence, and the integer inputs that go with them."""
-    facts = built.spec
-    if facts.streaming:
-        return [(facts.streaming.window, {})]
-    longest = facts.max_seconds or float("inf")
-    samples = [int(min(seconds, longest) * facts.sample_rate) for seconds in WARM_UP_SECONDS]
-    prompt = {}
-    if facts.prompt:
-        prompt[wire.LANGUAGE.name] = next(iter(facts.prompt.languages.values()))
-        prompt[wire.TEXT_NORM.name] = next(iter(facts.prompt.text_norms.values()))
-    return [(number, {wire.WAV_LENS.name: number, **prompt}) for number in samples]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """auricle bench: load on a running server, its throughput, latency, truth and memory."""
 
 from auricle.cli import Parameters, TlsCa, TlsCert, TlsKey, split_parameters
-from auricle.cli.bench import options, steps
+from auricle.cli.bench import graphs, options, steps
 from auricle.cli.bench.offline import Wanted
 from auricle.cli.bench.offline import measure as measure_loads
 from auricle.cli.bench.streaming import measure as measure_streams
@@ -33,31 +33,37 @@ def run(  # noqa: PLR0913, PLR0917  # one parameter an option
     streams: options.Streams = "",
     level_seconds: options.LevelSeconds = 20.0,
     together: options.Together = False,
+    graph: options.Graphs = None,
+    batch: options.Batch = "1,8,16,32,64,128",
+    provider: options.Providers = [options.Provider.cpu],  # noqa: B006  # typer copies it
+    threads: options.Threads = 1,
+    rounds: options.Rounds = 20,
+    plot: options.Plot = None,
     make_checkpoint: options.MakeCheckpoint = None,
 ) -> None:
-    """Measure a running server with real audio; every transcript is checked."""
-    from auricle.client import Credentials
-    from auricle.client.bench import machine, workload
+    """Measure a running server with real audio, every transcript checked; or graphs alone."""
     from auricle.client.bench.experiment import Plan
     from auricle.client.bench.streaming.experiment import StreamPlan
 
-    waveforms = steps.read_audio(files or [], wavscp, sample_rate)
+    named = steps.Named(files or [], wavscp)
+    if graph:
+        kinds = graphs.Kinds([each.value for each in provider], threads)
+        sizes = graphs.parse_sizes(batch, seconds, rounds, seed)
+        return graphs.measure(graph, named, kinds, sizes, graphs.Wanted(json, plot))
+    waveforms = steps.read_audio(named, sample_rate)
     if make_checkpoint:
-        steps.write_checkpoint(make_checkpoint, waveforms, sample_rate, seed, streaming=streaming)
-        return
-    if seconds:
-        waveforms = workload.mix(waveforms, options.parse_mix(seconds, mixes, seed), sample_rate)
-    pid = server_pid or machine.find_server(url)
-    credentials = Credentials(ca=tls_ca, certificate=tls_cert, private_key=tls_key)
-    asked = steps.Asked(url, model_name, credentials, split_parameters(parameter))
+        return steps.write_checkpoint(
+            make_checkpoint, waveforms, sample_rate, seed, streaming=streaming
+        )
+    waveforms = steps.mix(waveforms, options.parse_mix(seconds, mixes, seed), sample_rate)
+    pid = server_pid or steps.find_server(url)
+    asked = steps.ask(url, model_name, (tls_ca, tls_cert, tls_key), split_parameters(parameter))
     if streaming:
-        levels = options.parse_levels(streams)
         stream_plan = StreamPlan(
-            waveforms, sample_rate, chunk_ms, level_seconds, levels,
+            waveforms, sample_rate, chunk_ms, level_seconds, options.parse_levels(streams),
             repeats=repeat, is_together=together, seed=seed, server_pid=pid,
         )  # fmt: skip
-        measure_streams(asked, stream_plan, trans, json)
-        return
+        return measure_streams(asked, stream_plan, trans, json)
     loads = options.parse_loads(concurrency, rate)
     plan = Plan(waveforms, sample_rate, loads, requests, repeat, seed, pid)
-    measure_loads(asked, plan, Wanted(checkpoint, trans), json)
+    return measure_loads(asked, plan, Wanted(checkpoint, trans), json)

@@ -1,5 +1,6 @@
 """The options of `auricle bench`."""
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,9 @@ WavScp = Annotated[Path | None, typer.Option(help="Audio by a Kaldi wav.scp.")]
 Trans = Annotated[
     Path | None, typer.Option(help="The transcripts to expect; without it, first answers.")
 ]
-Seconds = Annotated[str, typer.Option(help="Join audio to such lengths: 2:15.")]
+Seconds = Annotated[
+    str, typer.Option(help="Join audio to such lengths: 2:15; with --graph one length, or 10.")
+]
 Mixes = Annotated[int, typer.Option(min=1, help="The number of such lengths.")]
 SampleRate = Annotated[int, typer.Option(min=1, help="The model's, in Hz.")]
 # Where it is sent.
@@ -45,6 +48,47 @@ LevelSeconds = Annotated[
 Together = Annotated[
     bool, typer.Option("--together", help="All streams' chunks come at the same moments.")
 ]
+# Encoders alone.
+
+
+class Provider(str, Enum):
+    """What runs a graph."""
+
+    cpu = "cpu"
+    cuda = "cuda"
+    tensorrt = "tensorrt"
+
+
+def _check_plot(path: Path | None) -> Path | None:
+    from auricle.client.figures import SUFFIXES
+
+    if path and path.suffix not in SUFFIXES:
+        raise typer.BadParameter(f"{path} ends in none of {', '.join(SUFFIXES)}")
+    return path
+
+
+Graphs = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--graph",
+        help="No server: a graph alone, or a model's encoder by its folder; more may be given.",
+    ),
+]
+Batch = Annotated[str, typer.Option(help="Rows in each run of a graph.")]
+Providers = Annotated[
+    list[Provider],
+    typer.Option(
+        "--provider", help="What runs graphs, more may be given; tensorrt: the plan beside each."
+    ),
+]
+Threads = Annotated[int, typer.Option(min=1, help="Of a graph on the CPU.")]
+Rounds = Annotated[
+    int, typer.Option(min=1, help="Runs of each graph and batch, in turn; fewer of slow ones.")
+]
+Plot = Annotated[
+    Path | None,
+    typer.Option(callback=_check_plot, help="Graphs: QPS over batch, png, svg or pdf."),
+]
 # A model to measure.
 MakeCheckpoint = Annotated[
     Path | None,
@@ -54,9 +98,12 @@ MakeCheckpoint = Annotated[
 ]
 
 
-def parse_mix(seconds: str, count: int, seed: int) -> "Mix":
+def parse_mix(seconds: str, count: int, seed: int) -> "Mix | None":
+    """None where utterances stay as they are."""
     from auricle.client.bench import workload
 
+    if not seconds:
+        return None
     try:
         return workload.parse_mix(seconds, count, seed)
     except ValueError:
@@ -76,6 +123,27 @@ def parse_loads(concurrency: str, rate: str) -> list["Load"]:
     if not all(number > 0 for number in (*callers, *rates)):
         raise typer.BadParameter("--concurrency and --rate are lists of numbers above 0")
     return [Load(concurrency=number) for number in callers] + [Load(rate=one) for one in rates]
+
+
+def parse_batches(batch: str) -> list[int]:
+    try:
+        sizes = [int(number) for number in batch.split(",") if number]
+    except ValueError as error:
+        raise typer.BadParameter(f"--batch is a list of numbers: {error}") from None
+    if not sizes or not all(number > 0 for number in sizes):
+        raise typer.BadParameter("--batch is a list of numbers above 0")
+    return sizes
+
+
+def parse_length(seconds: str) -> float:
+    """Of audio; ten seconds where nobody said."""
+    try:
+        length = float(seconds or 10)
+    except ValueError:
+        length = 0.0
+    if length <= 0:
+        raise typer.BadParameter(f"--seconds {seconds!r}: with --graph one number above 0")
+    return length
 
 
 def parse_levels(streams: str) -> list[int]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from auricle.audio import Waveform
     from auricle.client import Credentials
-    from auricle.client.bench.workload import Waveforms
+    from auricle.client.bench.workload import Mix, Waveforms
 
 CALIBRATION_UTTERANCES = 12  # that set the token rate of a random checkpoint
 
@@ -28,11 +28,47 @@ class Asked:
     parameters: dict[str, str]
 
 
-def read_audio(files: Sequence[str], wavscp: Path | None, sample_rate: int) -> "Waveforms":
+@dataclass(frozen=True)
+class Named:
+    """Audio as the command line names it."""
+
+    files: Sequence[str]
+    wavscp: Path | None
+
+
+def ask(
+    url: str,
+    model: str | None,
+    tls: tuple[Path | None, Path | None, Path | None],
+    parameters: dict[str, str],
+) -> Asked:
+    """tls: the authority's certificate, the client's, and its key."""
+    from auricle.client import Credentials
+
+    authority, certificate, key = tls
+    credentials = Credentials(ca=authority, certificate=certificate, private_key=key)
+    return Asked(url, model, credentials, parameters)
+
+
+def find_server(url: str) -> int | None:
+    """Its process, if it runs here."""
+    from auricle.client.bench import machine
+
+    return machine.find_server(url)
+
+
+def mix(waveforms: "Waveforms", wanted: "Mix | None", sample_rate: int) -> "Waveforms":
+    """Utterances joined to longer ones, where that is wanted."""
+    from auricle.client.bench import workload
+
+    return workload.mix(waveforms, wanted, sample_rate) if wanted else waveforms
+
+
+def read_audio(named: Named, sample_rate: int) -> "Waveforms":
     from auricle.client.bench import workload
     from auricle.client.manifests import find_audio, read_wav_scp
 
-    utterances = find_audio(files) + (read_wav_scp(wavscp) if wavscp else [])
+    utterances = find_audio(named.files) + (read_wav_scp(named.wavscp) if named.wavscp else [])
     if not utterances:
         raise typer.BadParameter("name some audio: files, folders, or --wavscp")
     return workload.read(utterances, sample_rate)

@@ -1,5 +1,6 @@
 """auricle build: a published checkpoint -> a model in a Triton repository."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,12 +9,30 @@ import typer
 from auricle.cli.build import options
 from auricle.cli.build.accuracy import Trial, build_plain, check_accuracy, plain
 from auricle.cli.build.arithmetic import Asked
-from auricle.cli.build.options import Precision, Quantization, Runner
+from auricle.cli.build.gpu import GpuWish, PlanWish, opened_target
+from auricle.cli.build.options import Backend, Precision, Quantization, Runner, Target
 from auricle.cli.build.source import Upstream, Wish, find
+from auricle.cli.tensorrt import options as of_plans
+from auricle.doctor.releases import DEFAULT_TAG
 
 if TYPE_CHECKING:
-    from auricle.build.families import Built, Options
+    from auricle.build.families import Built, Family, Options
+    from auricle.build.repository.populate import Written
     from auricle.gate.speech import Speech
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Transcribed speech of a folder, and the points of WER that a model may lose on it."""
+
+    speech: "Speech"
+    model: str
+    folder: Path
+    max_wer_rise: float | None
+
+    def check(self, built: "Built", fp32: "Built", precision: str) -> None:
+        trial = Trial({"fp32": fp32, precision: built}, self.model, self.folder)
+        check_accuracy(trial, self.speech, self.max_wer_rise)
 
 
 def run(  # noqa: PLR0913  # one parameter an option
@@ -38,6 +57,18 @@ def run(  # noqa: PLR0913  # one parameter an option
     hotwords: options.HotwordsFile = None,
     runner: options.RunnerOption = Runner.onnxruntime,
     instances: options.Instances = None,
+    target: options.TargetOption = Target.cpu,
+    backend: options.BackendOption = Backend.onnxruntime,
+    triton_tag: of_plans.TritonTag = DEFAULT_TAG,
+    gpus: options.Gpus = None,
+    cuda_graphs: options.CudaGraphs = False,
+    bucket_seconds: options.BucketSeconds = None,
+    seconds: of_plans.Seconds = None,
+    batch: of_plans.OwnBatch = None,
+    workspace: of_plans.Workspace = None,
+    no_tf32: of_plans.NoTf32 = False,
+    optimization_level: of_plans.Level = None,
+    local: of_plans.Local = False,
     parity_audio: options.ParityAudio = None,
     wer_set: options.WerSet = None,
     max_wer_rise: options.MaxWerRise = None,
@@ -51,46 +82,50 @@ def run(  # noqa: PLR0913  # one parameter an option
     populate.check_name(name)
     populate.check_target(repo / name)
     _check_needs(precision, wer_set, max_wer_rise)
-    speech = _read_speech(wer_set) if wer_set else None
+    plan = PlanWish(seconds, batch, workspace, not no_tf32, optimization_level, local, parity_audio)
+    gpu = GpuWish(target, backend, triton_tag, gpus, cuda_graphs, bucket_seconds, plan)
+    gpu.check()
     asked = Asked(precision, quantization, calibration, python)
     asked.check()
-    wanted = families.Options(
-        precision.value,
-        parity_audio,
-        streaming,
-        feature_edges.value if feature_edges else None,
-        asked.bfloat(),
-        asked.speech(),
-    )
-    has_exporter = export or precision is not Precision.bf16
-    upstream = Upstream(
-        export, checkout, python if has_exporter else None, tuple(exporter_arguments or ())
-    )
-    every = [wanted, *([plain(wanted)] if speech else [])]
+    edges = feature_edges.value if feature_edges else None
+    wanted = asked.complete(families.Options(precision.value, parity_audio, streaming, edges))
+    python = asked.exporter_python(is_exported=export)
+    upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
+    judge = Judge(_read_speech(wer_set), name, wer_set, max_wer_rise) if wer_set else None
+    every = [wanted, *([plain(wanted)] if judge else [])]
+    built = _build(known, Wish(checkpoint, lock, every, upstream), vad, judge)
+    bpe = _find_bpe_model(None if export else checkpoint)
+    helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
+    deployment = populate.Deployment(gpu.choose(runner), instances, force, helped)
+    with opened_target(built, known.profile, deployment, gpu) as (placed, complete):
+        _report(populate.populate(placed, name, repo, complete))
+
+
+def _build(known: "Family", wish: Wish, vad: str | None, judge: Judge | None) -> "Built":
+    """The model, with what was said of it, and judged."""
+    wanted = wish.wanted[0]
     detector = _find_detector(vad) if vad else None
-    with find(known, Wish(checkpoint, lock, every, upstream)) as source:
+    with find(known, wish) as source:
         built = known.build(source, wanted)
         if detector:
             built = _add_vad(built, detector, wanted)
         typer.echo("\n".join(built.report))
-        _check_mode(built, asked=streaming)
-        if speech:
-            fp32 = build_plain(known, source, wanted)
-            trial = Trial({"fp32": fp32, precision.value: built}, name, wer_set or Path())
-            check_accuracy(trial, speech, max_wer_rise)
-    bpe = _find_bpe_model(checkpoint) if checkpoint and not export else None
-    helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
-    deployment = populate.Deployment(runner.value, instances, force, helped)
-    written = populate.populate(built, name, repo, deployment)
+        _check_mode(built, asked=wanted.streaming)
+        if judge:
+            judge.check(built, build_plain(known, source, wanted), wanted.precision)
+    return built
+
+
+def _report(written: "Written") -> None:
     for folder in written.folders:
         typer.echo(f"written   {folder}")
     for path in written.kept:
         typer.echo(f"kept      {path}, which was edited; --force overwrites it")
 
 
-def _find_bpe_model(checkpoint: Path) -> Path | None:
+def _find_bpe_model(checkpoint: Path | None) -> Path | None:
     """Of a folder that holds the checkpoint, wherever in it."""
-    return next(iter(sorted(checkpoint.rglob("bpe.model"))), None)
+    return next(iter(sorted(checkpoint.rglob("bpe.model"))), None) if checkpoint else None
 
 
 def _find_detector(asked: str) -> Path:

@@ -1,7 +1,7 @@
 """What `auricle build` was told of precision, as the builders want it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from auricle.cli.build.options import Precision, Quantization
 if TYPE_CHECKING:
     from auricle.audio import Waveform
     from auricle.build.export.precision import Bfloat
+    from auricle.build.families import Options
 
 NUM_UTTERANCES = 100  # of calibration; ranges hardly grow with more
 
@@ -35,6 +36,14 @@ class Asked:
             )
         if self.calibration and not is_static:
             raise typer.BadParameter("--calibration is for --quantization qdq")
+
+    def complete(self, options: "Options") -> "Options":
+        """With what makes bfloat16 and what int8 is calibrated on."""
+        return replace(options, bfloat=self.bfloat(), calibration=self.speech())
+
+    def exporter_python(self, *, is_exported: bool) -> str | None:
+        """Of --export; alone, beside bf16, --python is ModelOpt's."""
+        return self.python if is_exported or self.precision is not Precision.bf16 else None
 
     def bfloat(self) -> "Bfloat | None":
         if self.precision is not Precision.bf16 or self.python is None:

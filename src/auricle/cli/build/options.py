@@ -20,6 +20,16 @@ class Runner(str, Enum):
     bls = "bls"
 
 
+class Target(str, Enum):
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+class Backend(str, Enum):
+    onnxruntime = "onnxruntime"
+    tensorrt = "tensorrt"
+
+
 class LmUnitsName(str, Enum):
     auto = "auto"
     tokens = "tokens"
@@ -157,6 +167,33 @@ Instances = Annotated[
         "--instances",
         min=2,
         help="Instances of each model; by default one a core, but two at least.",
+    ),
+]
+# What it is made for.
+TargetOption = Annotated[
+    Target, typer.Option("--target", help="Where the graphs run; gpu: by ONNX Runtime's CUDA.")
+]
+BackendOption = Annotated[
+    Backend,
+    typer.Option(
+        "--backend",
+        help="What runs the encoder; tensorrt: a plan that is built now, on this GPU, for it.",
+    ),
+]
+Gpus = Annotated[
+    list[int] | None,
+    typer.Option("--gpus", min=0, help="A GPU to serve on, by index; all by default."),
+]
+CudaGraphs = Annotated[
+    bool,
+    typer.Option("--cuda-graphs", help="Of a plan: launch its kernels as one, for fixed shapes."),
+]
+BucketSeconds = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Pad audio to multiples of it, so that shapes repeat; 0: not.",
+        show_default="2 on a GPU",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite an edited config.pbtxt.")]

@@ -17,7 +17,7 @@ def _check_grid(given: list[str]) -> list[str]:
 
 
 def _check_picture(path: Path | None) -> Path | None:
-    from auricle.client.tune.plot import SUFFIXES
+    from auricle.client.figures import SUFFIXES
 
     if path and path.suffix not in SUFFIXES:
         raise typer.BadParameter(f"{path} ends in none of {', '.join(SUFFIXES)}")

@@ -30,10 +30,10 @@ class Wanted:
 
     def check(self) -> None:
         """End the command before a long run whose picture or record could not be kept."""
-        from auricle.client.tune import plot
+        from auricle.client import figures
 
         if self.plot:
-            plot.check()
+            figures.check()
         for path in filter(None, (self.json, self.plot)):
             path.parent.mkdir(parents=True, exist_ok=True)
 

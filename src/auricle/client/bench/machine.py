@@ -3,6 +3,8 @@
 import asyncio
 import os
 import platform
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +15,10 @@ from pathlib import Path
 
 PROC = Path("/proc")
 LOCAL = ("localhost", "127.0.0.1", "[::1]")
-PACKAGES = ("auricle", "grpcio", "numpy", "nvidia-pytriton", "onnxruntime", "tritonclient")
+PACKAGES = (
+    "auricle", "grpcio", "numpy", "nvidia-pytriton", "onnxruntime", "onnxruntime-gpu",
+    "tritonclient",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +65,16 @@ def describe() -> Machine:
         date=time.strftime("%Y-%m-%d %H:%M:%S %z"),
         load_average=os.getloadavg()[0],
     )
+
+
+def find_gpus() -> list[str]:
+    """Name, driver and memory of each NVIDIA GPU; none where nvidia-smi fails."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    asked = [program, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    return done.stdout.splitlines() if done.returncode == 0 else []
 
 
 def find_server(url: str) -> int | None:

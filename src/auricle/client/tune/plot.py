@@ -4,28 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from auricle.client import figures
 from auricle.client.tune import report
 from auricle.client.tune.experiment import Point
-from auricle.errors import AuricleError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-SUFFIXES = (".pdf", ".png", ".svg")
-SIZE_IN = (8.0, 5.0)
-DOTS_PER_INCH = 150
 RATE_COLOR, RTF_COLOR = "tab:blue", "tab:orange"
-
-
-def check() -> None:
-    """AuricleError where no picture can be drawn, for before a long run."""
-    _new_figure()
 
 
 def save(points: Sequence[Point], path: Path, title: str) -> None:
     """Draw the points that have a speed; PNG, SVG or PDF by the suffix of the path."""
-    figure = _new_figure()
+    figure = figures.create()
     axes = figure.add_subplot()
     axes.set_title(title)
     drawn = [point for point in points if point.speed]
@@ -34,17 +25,7 @@ def save(points: Sequence[Point], path: Path, title: str) -> None:
         _draw_lines(axes, drawn, varied[0])
     elif drawn:
         _draw_front(axes, drawn, varied)
-    figure.savefig(path, dpi=DOTS_PER_INCH)
-
-
-def _new_figure() -> "Figure":
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise AuricleError(
-            "a plot needs the package matplotlib: pip install 'auricle[plot]'"
-        ) from error
-    return Figure(SIZE_IN, layout="constrained")
+    figure.savefig(path, dpi=figures.DOTS_PER_INCH)
 
 
 def _varied(points: Sequence[Point]) -> list[str]:

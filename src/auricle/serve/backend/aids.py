@@ -34,7 +34,7 @@ def load_phrases(
     tokens = PhraseTokens(symbols, facts.token_kind, specials, _load_split(folder))  # type: ignore[arg-type]  # no None left
     given = read_hotwords(folder / choices.hotwords) if choices.hotwords else ()
     # as sherpa-onnx: its transducers begin a bonus anew behind a phrase, its CTC beam does not
-    is_strict = facts.head != "transducer"
+    is_strict = BEAM_SEARCHES[facts.head] != "modified_beam_search"
     graphs = HotwordGraphs(tokens.encode, choices.hotwords_score, is_strict=is_strict)
     return Phrases(given, graphs)
 

@@ -1,12 +1,13 @@
 """What a request asks of a search with a beam, or a sentence that says why it cannot have it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from auricle import wire
 from auricle.errors import InvalidRequestError
+from auricle.hotword_files import Hotword
 from auricle.serve.backend.aids import Phrases, with_scores
-from auricle.serve.backend.hotword_lists import read_hotwords
+from auricle.serve.backend.hotword_lists import EMPTY, read_hotwords
 from auricle.serve.backend.outcomes import UnfitRequestError
 from auricle.serve.backend.values import Value, read_count, read_number
 from auricle.serve.decode.context_graph import ContextGraph
@@ -17,7 +18,6 @@ from auricle.spec import BEAM_SEARCHES, Choices, Decoding, PipelineSpec
 MAX_SCORE = 100.0  # of a token, and of a word of the language model: WeNet's hotwords have 100
 MAX_WEIGHT = 10.0
 
-NOTHING = (None, "", "[]", "{}")
 BIASES = (wire.ASR_HOTWORDS, wire.ASR_HOTWORDS_SCORE)
 WEIGHTS = (wire.ASR_LM_WEIGHT, wire.ASR_LM_WORD_BONUS)
 
@@ -45,14 +45,15 @@ class BeamMenu:
         """The names of its parameters."""
         if self.decoding is None:
             return (wire.ASR_NBEST,)
-        penalty = (wire.ASR_BLANK_PENALTY,) if self.spec.head == "transducer" else ()
+        is_transducer = self.decoding == "modified_beam_search"
+        penalty = (wire.ASR_BLANK_PENALTY,) if is_transducer else ()
         return (wire.ASR_NBEST, wire.ASR_BEAM, *penalty, *WEIGHTS, wire.ASR_HOTWORDS_SCORE)
 
     def choose(self, asked: Decoding | None, default: Decoding, parameters: Mapping[str, Value]
                ) -> Decoding:  # fmt: skip
         """A decoding with a beam where something is asked for that only a beam can give."""
         needs = (wire.ASR_BEAM, wire.ASR_BLANK_PENALTY, *WEIGHTS, *BIASES)
-        reasons = [name for name in needs if parameters.get(name) not in NOTHING]
+        reasons = [name for name in needs if not _is_nothing(parameters.get(name))]
         if asked == "greedy_search" and self.decoding and reasons:
             raise UnfitRequestError(
                 "decoding",
@@ -99,6 +100,7 @@ class BeamMenu:
         if self._phrases is None:
             return self.defaults.hotwords
         asked = read_hotwords(parameters.get(wire.ASR_HOTWORDS))
+        _check_scores(asked)
         score, number = parameters.get(wire.ASR_HOTWORDS_SCORE), None
         if score is not None:
             bounds = (-MAX_SCORE, MAX_SCORE)
@@ -109,3 +111,17 @@ class BeamMenu:
             return self._phrases.compile(with_scores((*self._phrases.given, *asked), number))
         except InvalidRequestError as error:
             raise UnfitRequestError("hotwords", f"{wire.ASR_HOTWORDS}: {error}") from error
+
+
+def _is_nothing(asked: Value) -> bool:
+    return asked is None or str(asked).strip() in EMPTY
+
+
+def _check_scores(hotwords: Sequence[Hotword]) -> None:
+    for each in hotwords:
+        if each.score is not None and abs(each.score) > MAX_SCORE:
+            raise UnfitRequestError(
+                "hotwords",
+                f"{wire.ASR_HOTWORDS}: the score of {quote(each.phrase)} is {each.score:g}; give "
+                f"a number from {-MAX_SCORE:g} to {MAX_SCORE:g}",
+            )

@@ -1,7 +1,7 @@
 """Whether a request wants digits, or a sentence that says why it cannot have them."""
 
 from auricle import wire
-from auricle.errors import InvalidRequestError
+from auricle.errors import InvalidRequestError, RepositoryError
 from auricle.serve.backend.outcomes import UnfitRequestError
 from auricle.serve.backend.values import Value, read_bool
 from auricle.serve.itn import LANGUAGES, create_itn
@@ -15,8 +15,10 @@ class ItnMenu:
     def __init__(self, spec: PipelineSpec, default: Itn) -> None:
         self.tells_language = spec.prompt is not None or spec.autoregressive is not None
         self.default = default
-        if default != "off":
+        try:
             self._check(default)
+        except InvalidRequestError as error:
+            raise RepositoryError(f"parameter itn is {default!r}, but {error}") from error
 
     def read(self, asked: Value) -> Itn:
         """asked: yes, no, or the language of what is said."""

@@ -39,10 +39,9 @@ class TritonPythonModel:
         folder = Path(args["model_repository"]) / args["model_version"]
         self.spec = spec.load(folder)
         self.name = args["model_name"]
-        on_gpu = args["model_instance_kind"] == "GPU"
         self.log = request_log.open_log(self.name)
         self.meter = Meter(self.name)
-        runner = runners.create(self.spec, choices, folder, self.name, on_gpu)
+        runner = runners.create(self.spec, choices, folder, self.name, runners.gpu_of(args))
         metered = MeteredRunner(runner, self.meter, self.spec.sample_rate)
         self.pipeline = create_pipeline(self.spec, choices, folder, metered)
         symbols = self.pipeline.tokens.symbols

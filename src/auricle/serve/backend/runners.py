@@ -3,7 +3,7 @@
 from __future__ import annotations  # Triton fills pb_utils only after the import
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import triton_python_backend_utils as pb_utils
@@ -15,16 +15,19 @@ from auricle.serve.runner import Array, Runner, Tensors
 from auricle.spec import Choices, PipelineSpec, encoder_of
 
 
-def create(spec: PipelineSpec, choices: Choices, folder: Path, model: str, on_gpu: bool) -> Runner:
+def create(
+    spec: PipelineSpec, choices: Choices, folder: Path, model: str, gpu: int | None
+) -> Runner:
     """The Runner that config.pbtxt asks for.
 
-    folder: the version folder that holds the graphs of spec; model: the pipeline model's name.
+    folder: the version folder that holds the graphs of spec; model: the pipeline model's name;
+    gpu: the index of one, or None.
     """
     graphs = dict(spec.graphs)
     if choices.runner == "bls":
         graphs.pop("encoder", None)
     paths = {role: folder / name for role, name in graphs.items()}
-    local = OnnxRunner(paths, choices.threads, on_gpu=on_gpu)
+    local = OnnxRunner(paths, choices.threads, gpu=gpu)
     if choices.runner == "bls":
         return EncoderByBls(encoder_of(model), encoder_outputs(spec), local)
     return local
@@ -51,6 +54,8 @@ class EncoderByBls:
             model_name=self.model,
             requested_output_names=list(self.outputs),
             inputs=[pb_utils.Tensor(name, _with_axis(array)) for name, array in batch.items()],
+            # An encoder on a GPU would otherwise answer from there.
+            preferred_memory=pb_utils.PreferredMemory(pb_utils.TRITONSERVER_MEMORY_CPU, 0),
         )
         response = await request.async_exec()
         if response.has_error():
@@ -60,6 +65,11 @@ class EncoderByBls:
             name: _without_axis(name, tensor.as_numpy())
             for name, tensor in zip(self.outputs, tensors, strict=True)
         }
+
+
+def gpu_of(args: Mapping[str, str]) -> int | None:
+    """The GPU that Triton gave an instance; args: of its initialize."""
+    return int(args["model_instance_device_id"]) if args["model_instance_kind"] == "GPU" else None
 
 
 def _translate(error: pb_utils.TritonError, model: str) -> AuricleError:

@@ -66,8 +66,7 @@ class TritonPythonModel:
     def _create_pipeline(self, args: dict[str, str], choices: Choices) -> StreamingPipeline:
         folder = Path(args["model_repository"]) / args["model_version"]
         facts = spec.load(folder)
-        on_gpu = args["model_instance_kind"] == "GPU"
-        runner = runners.create(facts, choices, folder, self.name, on_gpu)
+        runner = runners.create(facts, choices, folder, self.name, runners.gpu_of(args))
         metered = MeteredRunner(runner, self.meter, facts.sample_rate)
         return create_streaming_pipeline(facts, choices, folder, metered)
 

@@ -74,9 +74,9 @@ class ContextGraph:
 
         states, tokens: int64 [R].  Returns float64 [R], int64 [R].
         """
-        columns = self._columns[np.minimum(tokens, len(self._columns) - 1)]
+        columns = self._columns.take(tokens, mode="clip")
         moved = self._move(states, columns)
-        return self._gains[moved] - self._worth[states], self._goes_to[moved]
+        return self._gains.take(moved) - self._worth.take(states), self._goes_to.take(moved)
 
     def finish(self, states: Ints) -> Floats:
         """What the end takes back of phrases that are not complete, float64 [R]."""
@@ -102,17 +102,18 @@ class ContextGraph:
 
     def _move(self, states: Ints, columns: Ints) -> Ints:
         """The states behind one more token; a column of 0 is a token of no phrase."""
-        moved = self._first[columns]
-        rows = np.flatnonzero(states * columns)
-        states, columns = states[rows], columns[rows]
+        moved = self._first.take(columns)
+        (rows,) = (states * columns).nonzero()
+        states, columns = states.take(rows), columns.take(rows)
         while rows.size:
             keys = states * self._width + columns
-            places = np.searchsorted(self._keys, keys)
-            is_edge = self._keys[places] == keys
+            places = self._keys.searchsorted(keys)
+            is_edge = self._keys.take(places) == keys
             moved[rows[is_edge]] = places[is_edge] + 1
-            fails = self._fails[states]
-            goes_on = np.flatnonzero(~is_edge & (fails > 0))
-            rows, states, columns = rows[goes_on], fails[goes_on], columns[goes_on]
+            fails = self._fails.take(states)
+            fails[is_edge] = 0
+            (goes_on,) = fails.nonzero()
+            rows, states, columns = rows.take(goes_on), fails.take(goes_on), columns.take(goes_on)
         return moved
 
 
@@ -149,7 +150,7 @@ class HotwordScorer:
         """Each graph with its hypotheses."""
         if len(self._graphs) == 1 and self._places.min() == 0:
             return [(self._graphs[0], slice(None))]
-        places = self._places[rows]
+        places = self._places.take(rows)
         return [
             (graph, np.flatnonzero(places == place)) for place, graph in enumerate(self._graphs)
         ]

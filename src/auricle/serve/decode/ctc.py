@@ -1,5 +1,6 @@
 """CTC: what an encoder emits, and the best path of every utterance of a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,19 @@ class Emissions:
     blank_log_probs: NDArray[np.float32]
     lens: NDArray[np.int32]
     blank_id: int
+
+    def take(self, rows: Sequence[int]) -> "Emissions":
+        """Those of some utterances; all of them, in their order, are not copied."""
+        if len(rows) == len(self.lens):
+            return self
+        chosen = list(rows)
+        return Emissions(
+            self.ids[chosen],
+            self.log_probs[chosen],
+            self.blank_log_probs[chosen],
+            self.lens[chosen],
+            self.blank_id,
+        )
 
 
 def greedy_search(

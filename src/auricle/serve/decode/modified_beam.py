@@ -101,22 +101,26 @@ def finish(
     beams: Sequence[Beam], options: Options, scorer: Scorer | None = None
 ) -> list[list[Hypothesis]]:
     """What segments that end here have, best first; the scorer has the last word."""
-    if scorer is None or not beams:
-        return hypotheses(beams, options)
-    sizes = [len(each.scores) for each in beams]
-    rows = np.repeat(np.arange(len(beams)), sizes)
-    added = scorer.finish(rows, np.concatenate([each.states for each in beams]))
-    parts = np.split(added, np.cumsum(sizes)[:-1])
-    ended = [
-        replace(each, scores=each.scores + part) for each, part in zip(beams, parts, strict=True)
-    ]
-    return hypotheses(ended, options)
+    return hypotheses(_end(beams, scorer), options)
 
 
 def restart(beams: Sequence[Beam], options: Options, scorer: Scorer | None = None) -> list[Beam]:
     """Before the next segment of streams whose segment ended: the best one's last tokens stay."""
-    contexts = [each.contexts[_ranking(each, options)[0]] for each in beams]
+    contexts = [each.contexts[_ranking(each, options)[0]] for each in _end(beams, scorer)]
     return [_begin(*row) for row in zip(contexts, _start(scorer, len(beams)), strict=True)]
+
+
+def _end(beams: Sequence[Beam], scorer: Scorer | None) -> list[Beam]:
+    """With what the scorer says of their end."""
+    if scorer is None or not beams:
+        return list(beams)
+    sizes = [len(each.scores) for each in beams]
+    rows = np.repeat(np.arange(len(beams)), sizes)
+    added = scorer.finish(rows, np.concatenate([each.states for each in beams]))
+    parts = np.split(added, np.cumsum(sizes)[:-1])
+    return [
+        replace(each, scores=each.scores + part) for each, part in zip(beams, parts, strict=True)
+    ]
 
 
 def _begin(context: Ints, state: Ints) -> Beam:

@@ -130,7 +130,7 @@ class Step:
             owners, tokens = self.owners[best.rows[new]], best.labels[new]
             added, states[new] = self.networks.scorer.advance(owners, states[new], tokens)
             best.scores[new] += added
-        kept = _merge(best.scores, keys + best.rows.astype(np.uint64) * ROW_FACTOR)
+        kept = merge(best.scores, keys + best.rows.astype(np.uint64) * ROW_FACTOR)
         sources = best.sources[kept]
         moved = Live(
             rows=best.rows[kept],
@@ -204,7 +204,7 @@ def _bound(rows: Ints, maxima: Floats, offsets: Doubles, beam: int) -> Floats:
     return lowest
 
 
-def _merge(scores: Doubles, keys: Keys) -> Ints:
+def merge(scores: Doubles, keys: Keys) -> Ints:
     """Add to the first of equal keys the probabilities of the others; returns those that stay."""
     first = _first_equals(keys)
     number = np.arange(len(first))

@@ -52,7 +52,7 @@ class KeyIndex:
         mixed = _mix(keys)
         slots: Ints = self._first.take((mixed >> self._shift).astype(np.int64)).astype(np.int64)
         there = self._mixed.take(slots)
-        behind = np.flatnonzero(there < mixed)
+        (behind,) = (there < mixed).nonzero()
         while behind.size:
             slots[behind] += 1
             there[behind] = self._mixed.take(slots.take(behind))
@@ -195,17 +195,17 @@ class _Automaton:
         """As NgramModel.score."""
         scores, moved = self.first_log_probs.take(words), self.first_to.take(words)
         paid = np.zeros(len(states))
-        rows = np.flatnonzero(states)
+        (rows,) = states.nonzero()
         states, words = states.take(rows), words.take(rows)
         while rows.size:
             slots, is_known = self._arcs.find(states * self.num_words + words)
             known, slots = rows[is_known], slots[is_known]
             scores[known], moved[known] = self._log_probs.take(slots), self._to.take(slots)
-            missed = np.flatnonzero(~is_known)
+            (missed,) = (~is_known).nonzero()
             rows, states, words = rows.take(missed), states.take(missed), words.take(missed)
             paid[rows] += self.backoffs.take(states)
             states = self.ends.take(states).astype(np.int64)
-            left = np.flatnonzero(states)
+            (left,) = states.nonzero()
             rows, states, words = rows.take(left), states.take(left), words.take(left)
         scores += paid
         return scores, moved

@@ -9,7 +9,7 @@ With a scorer, the probability of a prefix is multiplied by what language models
 its tokens, once for each of them.
 
 Probabilities are not kept as logarithms but, in float64, as multiples of each utterance's best
-prefix: a prefix that is e^700 times less probable than the best counts as impossible.
+prefix: a prefix that is e^650 times less probable than the best counts as impossible.
 """
 
 from collections.abc import Sequence
@@ -23,6 +23,7 @@ from auricle.serve.decode.fusion import Scorer, Sum
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.decode.prefix_frames import Frame, prepare
 from auricle.serve.decode.prefix_history import NO_TOKEN, ROOT, History
+from auricle.serve.decode.prefix_scoring import UNLIKELY, Moved, Scoring
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -36,11 +37,7 @@ NO_PARENT = np.uint64(0xA0761D6478BD642F)
 KEY_FACTOR = np.uint64(0xD1342543DE82EF95)
 # The best prefix may shrink by half or grow threefold in a frame: 16 leave float64 enough room.
 FRAMES_PER_RESCALING = 16
-
-
-# A candidate that is e^12 times less probable than the best of its frame is not asked about.
-UNLIKELY = np.exp(-12.0)
-MAX_SCORE = 500.0  # of a token: e^500 times the best prefix is as much as float64 holds
+SLACK = 64  # powers of two that the best prefix may be away from 1
 
 
 def search(emissions: Emissions, beam: int, scorer: Scorer | None = None) -> list[list[Hypothesis]]:
@@ -53,7 +50,7 @@ def search(emissions: Emissions, beam: int, scorer: Scorer | None = None) -> lis
     order = np.argsort(-emissions.lens, kind="stable")  # those that end first are last
     num_labels = emissions.ids.shape[2]
     frames = prepare(emissions, order, num_labels if scorer else min(beam, num_labels))
-    scoring = _Scoring(scorer or Sum([]), order)
+    scoring = Scoring(scorer or Sum([]), order)
     beams = _Beams.start(scoring.start(), beam)
     step = _Step(len(order), beam, frames.tokens.shape[2], scoring if scorer else None)
     history = History(len(frames.num_active) * beams.total.size)
@@ -67,7 +64,7 @@ def search(emissions: Emissions, beam: int, scorer: Scorer | None = None) -> lis
             beams.rescale()
     last = _concatenate([beams, *reversed(ended)])
     if scorer:
-        scoring.finish(last)
+        scoring.finish(last.total, last.states)
     found = _hypotheses(last, frames.log_scale(emissions.lens[order]), history)
     return [found[row] for row in np.argsort(order)]
 
@@ -117,8 +114,11 @@ class _Beams:
         return _Beams(*(array[rows] for array in vars(self).values()))
 
     def rescale(self) -> None:
-        """Powers of two, so that nothing is rounded."""
+        """By powers of two, so that nothing is rounded, and where it is time."""
         _, exponent = np.frexp(self.total.max(axis=1, keepdims=True))
+        exponent[abs(exponent) <= SLACK] = 0
+        if not exponent.any():
+            return
         self.exponent = self.exponent + exponent
         self.ends_in_blank = np.ldexp(self.ends_in_blank, -exponent)
         self.ends_in_token = np.ldexp(self.ends_in_token, -exponent)
@@ -130,38 +130,6 @@ def _concatenate(parts: Sequence[_Beams]) -> _Beams:
     return _Beams(*(np.concatenate(column) for column in columns))
 
 
-class _Scoring:
-    """A scorer of utterances that the search has in another order."""
-
-    def __init__(self, scorer: Scorer, order: Ints) -> None:
-        self.scorer = scorer
-        self.order = order
-
-    def start(self) -> Ints:
-        return self.scorer.start(len(self.order))[self.order]
-
-    def advance(self, beams: _Beams, frame: Frame, candidates: Floats) -> Ints:
-        """Multiply candidates [A, B, K] by what their tokens give; those of no hope become 0.
-
-        Returns where the prefixes stand behind them, [A, B, K, S].
-        """
-        best = beams.total.max(axis=1)[:, None, None]  # and the frame's best label has 1
-        likely = candidates > UNLIKELY * best
-        rows, slots, columns = likely.nonzero()
-        tokens = frame.tokens[rows, columns].astype(np.int64)
-        scores, moved = self.scorer.advance(self.order[rows], beams.states[rows, slots], tokens)
-        candidates *= likely
-        candidates[rows, slots, columns] *= np.exp(np.clip(scores, -MAX_SCORE, MAX_SCORE))
-        states = np.zeros((*candidates.shape, self.scorer.state_size), np.int64)
-        states[rows, slots, columns] = moved
-        return states
-
-    def finish(self, beams: _Beams) -> None:
-        rows, slots = beams.total.nonzero()
-        scores = self.scorer.finish(self.order[rows], beams.states[rows, slots])
-        beams.total[rows, slots] *= np.exp(np.clip(scores, -MAX_SCORE, MAX_SCORE))
-
-
 class _Step:
     """One frame of the search, with the memory that it works in.
 
@@ -170,11 +138,9 @@ class _Step:
         an answer: 0. In the end column K holds the prefixes that stay as they are.
     """
 
-    def __init__(
-        self, num_rows: int, beam: int, num_columns: int, scoring: _Scoring | None
-    ) -> None:
+    def __init__(self, num_rows: int, beam: int, num_columns: int, scoring: Scoring | None) -> None:
         self.scoring = scoring
-        self.states: Ints | None = None  # behind the candidates, [A, B, K, S]
+        self.moved: Moved | None = None
         self.candidates = np.zeros((num_rows, beam + 1, num_columns))
         self.is_last_token = np.ones((num_rows, beam, num_columns), dtype=np.bool_)
         self.is_parent = np.ones((num_rows, beam, beam + 1), dtype=np.bool_)
@@ -203,7 +169,7 @@ class _Step:
         candidates.put(self.slot_start[:num_rows] + column, beams.ends_in_blank * prob)
 
         if self.scoring:
-            self.states = self.scoring.advance(beams, frame, candidates[:, :beam, :-1])
+            self.moved = self._score(beams, frame, candidates, self.scoring)
 
         # a prefix of the beam that its parent, also there, spells once more
         parent = self._slot_of_parent(beams)
@@ -213,6 +179,15 @@ class _Step:
         candidates.put(again, 0.0)
         np.add(in_blank, in_token, out=candidates[:, :beam, -1])
         return in_blank, in_token
+
+    def _score(self, beams: _Beams, frame: Frame, candidates: Floats, scoring: Scoring) -> Moved:
+        lowest = UNLIKELY * beams.total.max(axis=1)  # and the frame's best label has 1
+        (likely,) = (candidates > lowest[:, None, None]).ravel().nonzero()
+        slots = self.slot_of_candidate.take(likely)
+        states = beams.states.reshape(-1, beams.states.shape[2])
+        tokens = frame.tokens.take(self.token_of_candidate.take(likely)).astype(np.int64)
+        hypotheses = slots // beams.total.shape[1], states.take(slots, axis=0), tokens
+        return scoring.advance(candidates, likely, hypotheses)
 
     def _column_of_last_token(self, beams: _Beams, frame: Frame) -> Ints:
         """Where each prefix's last token stands among the frame's; K where it is not there."""
@@ -239,6 +214,10 @@ class _Step:
         tokens = frame.tokens.take(self.token_of_candidate.take(best))
         is_new = tokens != NO_TOKEN
         in_blank, in_token = (probs.take(source) for probs in stays)
+        states = beams.states
+        if self.moved:
+            here = states.reshape(-1, states.shape[2]).take(source, axis=0)
+            states = self.moved.choose(best, is_new, here)
         node = beams.node.take(source)
         key = beams.key.take(source)
         parent_key = np.where(is_new, key, beams.parent_key.take(source))
@@ -253,19 +232,9 @@ class _Step:
             parent_key=parent_key,
             last_token=np.where(is_new, tokens, beams.last_token.take(source)),
             node=np.where(is_new, history.add(node, tokens), node),
-            states=self._states(beams, best),
+            states=states,
             exponent=beams.exponent,
         )
-
-    def _states(self, beams: _Beams, best: Ints) -> Ints:
-        """Where the best candidates stand, [A, B, S]."""
-        if self.states is None:
-            return beams.states
-        here = np.concatenate([self.states, beams.states[:, :, None]], axis=2)  # column K stays
-        num_rows, num_slots, num_columns, size = here.shape
-        offset = best - self.first_candidate[: len(best)]
-        flat = here.reshape(num_rows, num_slots * num_columns, size)
-        return np.take_along_axis(flat, offset[..., None], axis=1)
 
 
 def _hypotheses(beams: _Beams, log_scale: Floats, history: History) -> list[list[Hypothesis]]:

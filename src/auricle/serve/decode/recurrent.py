@@ -23,12 +23,14 @@ MAX_SYMBOLS = 10  # of one frame: NeMo's greedy.max_symbols, and onnx-asr's max_
 class Scores:
     """log_probs: float32 [R, W, V], natural.  jumps: int64 [R, W], frames, or None for RNN-T.
 
-    states: float32 [R, S], behind the token that was put in.
+    states: float32 [R, S], behind the token that was put in.  jump_log_probs: float32 [R, W], of
+    the jumps; None where they are not known, or certain.
     """
 
     log_probs: Floats
     jumps: Ints | None
     states: Floats
+    jump_log_probs: Floats | None = None
 
 
 # encoder_out [R, W, D], y int64 [R], states [R, S]
@@ -37,11 +39,12 @@ Network = Callable[[Floats, Ints, Floats], Scores]
 
 @dataclass(frozen=True)
 class Options:
-    """lookahead: frames of each utterance that one call scores."""
+    """lookahead: frames of each utterance that one call scores.  max_symbols: of one frame."""
 
     blank_id: int
     state_size: int
     lookahead: int = 4
+    max_symbols: int = MAX_SYMBOLS
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +124,7 @@ def _search(
                 active[rows], here.frames[rows] + at, tokens, scores.log_probs[rows, at, tokens]
             )
         )
-        position.put(active, _move(here, scores, steps, (rows, tokens)))
+        position.put(active, _move(here, scores, steps, (rows, tokens), options.max_symbols))
     return collect(emissions, len(lens))
 
 
@@ -146,7 +149,9 @@ def _walk(
     return steps, steps < ends
 
 
-def _move(here: Position, scores: Scores, steps: Ints, emitted: tuple[Ints, Ints]) -> Position:
+def _move(
+    here: Position, scores: Scores, steps: Ints, emitted: tuple[Ints, Ints], max_symbols: int
+) -> Position:
     """Behind a window: emitted are the rows that end at a token, and the tokens."""
     rows, tokens = emitted
     moved = Position(
@@ -158,7 +163,7 @@ def _move(here: Position, scores: Scores, steps: Ints, emitted: tuple[Ints, Ints
     moved.y[rows], moved.states[rows] = tokens, scores.states[rows]
     jumped = 0 if scores.jumps is None else scores.jumps[rows, steps[rows]]
     num_symbols = moved.num_symbols[rows] + 1
-    jumped = np.where((jumped == 0) & (num_symbols >= MAX_SYMBOLS), 1, jumped)
+    jumped = np.where((jumped == 0) & (num_symbols >= max_symbols), 1, jumped)
     moved.frames[rows] += jumped
     moved.num_symbols[rows] = np.where(jumped > 0, 0, num_symbols)
     return moved

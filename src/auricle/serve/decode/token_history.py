@@ -13,7 +13,7 @@ class History:
     """Every extension of a hypothesis by a token, as a node that knows its parent.
 
     roots: the hypotheses that the window begins with; theirs are the first nodes.  capacity: nodes
-    that are ever added, at most.
+    for which there is room at once; more are made room for.
     """
 
     def __init__(self, roots: list[Hypothesis], capacity: int) -> None:
@@ -28,10 +28,19 @@ class History:
     def add(self, parents: Ints, tokens: Ints, frames: Ints, log_probs: Doubles) -> Ints:
         """New nodes [E]: each token behind its parent, its frame, its log-probability there."""
         new = slice(self._next, self._next + len(parents))
+        if new.stop > len(self._parents):
+            self._grow(new.stop)
         self._parents[new], self._tokens[new] = parents, tokens
         self._frames[new], self._log_probs[new] = frames, log_probs
         self._next = new.stop
         return np.arange(new.start, new.stop)
+
+    def _grow(self, size: int) -> None:
+        """To twice as many nodes, or so many."""
+        more = max(size, 2 * len(self._parents)) - len(self._parents)
+        for name in ("_parents", "_tokens", "_frames", "_log_probs"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.empty(more, array.dtype)]))
 
     def spell(self, nodes: Ints) -> list[Hypothesis]:
         """What leads to each of the nodes [R]; no scores."""

@@ -1,7 +1,8 @@
 """NeMo's decoder and joint network as the one graph that a search calls.
 
 encoder_out float32 [R, W, D], y int64 [R], state float32 [R, S] -> log_probs float32 [R, W, V], of
-TDT also jumps int64 [R, W], and new_state float32 [R, S]: an LSTM's h and c, layer after layer.
+TDT also jumps int64 [R, W] and jump_log_probs float32 [R, W], the likeliest duration, and new_state
+float32 [R, S]: an LSTM's h and c, layer after layer.
 NeMo publishes the two in one file, sherpa-onnx each in its own.
 """
 
@@ -110,6 +111,7 @@ def _outputs(published: Published, num_scores: int) -> list[onnx.ValueInfoProto]
     values = [value_info("log_probs", TensorProto.FLOAT, "R", "W", published.vocab_size)]
     if num_scores > published.vocab_size:
         values.append(value_info("jumps", TensorProto.INT64, "R", "W"))
+        values.append(value_info("jump_log_probs", TensorProto.FLOAT, "R", "W"))
     return [*values, value_info("new_state", TensorProto.FLOAT, "R", published.state_size)]
 
 
@@ -160,6 +162,9 @@ def _split(nodes: Nodes, published: Published, num_scores: int) -> None:
     if num_scores > published.vocab_size:
         durations = nodes.slice(scores, published.vocab_size, num_scores, axis=2)
         nodes.name(nodes.add("ArgMax", durations, axis=2, keepdims=0), "jumps")
+        durations = nodes.add("LogSoftmax", durations, axis=2)
+        best, _ = nodes.add_many("TopK", (durations, nodes.ints([1])), 2, axis=2)
+        nodes.name(nodes.add("Squeeze", best, nodes.ints([2])), "jump_log_probs")
 
 
 def count_scores(published: Published) -> int:
@@ -205,8 +210,10 @@ def _differences(published: Published, found: dict[str, Array], inputs: Rows) ->
         packed: Array = found["new_state"][row]
         yield largest_difference(packed, state)
         if "jumps" in found:
-            durations = scores.reshape(-1)[published.vocab_size :]
+            durations = scores.reshape(-1)[published.vocab_size :].astype(np.float32)
             yield float(durations.max() - durations[found["jumps"][row, step]])
+            log_prob = durations.max() - np.logaddexp.reduce(durations)
+            yield float(abs(found["jump_log_probs"][row, step] - log_prob))
 
 
 def _noise(published: Published, num_rows: int) -> Rows:

@@ -1,0 +1,1 @@
+"""TensorRT as its documents describe it: what its ONNX parser takes, read without TensorRT."""
