@@ -87,8 +87,10 @@ def run(  # noqa: PLR0913  # one parameter an option
     gpu.check()
     asked = Asked(precision, quantization, calibration, python)
     asked.check()
-    edges = feature_edges.value if feature_edges else None
-    wanted = asked.complete(families.Options(precision.value, parity_audio, streaming, edges))
+    wanted = families.Options(
+        precision.value, parity_audio, streaming, feature_edges.value if feature_edges else None
+    )
+    wanted = asked.complete(wanted)
     python = asked.exporter_python(is_exported=export)
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
     judge = Judge(_read_speech(wer_set), name, wer_set, max_wer_rise) if wer_set else None
