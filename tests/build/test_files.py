@@ -6,7 +6,6 @@ import pytest
 
 from auricle.build.checkpoint.files import (
     Precision,
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -110,10 +109,3 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_sha256_is_that_of_the_content(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a").startswith("ba7816bf8f01cfea")
-
-
-def test_a_precision_that_no_graph_has_is_refused() -> None:
-    graphs = ["encoder.int8.onnx", "decoder.onnx", "joiner.int8.onnx"]
-    check_precision(graphs, "int8")
-    with pytest.raises(CheckpointError, match=r"no fp16 graph .* only encoder\.int8\.onnx"):
-        check_precision(graphs, "fp16")

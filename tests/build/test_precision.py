@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto
 
 from auricle.build.export.graph import Graph, load_graph
-from auricle.build.export.precision import at_precision, quantize
+from auricle.build.export.precision import Arithmetic, at_precision, quantize
 from auricle.build.export.sanitize import MAX_OPSET, sanitize
 from auricle.build.export.session import Array, Session
 from auricle.build.frontend.nodes import Nodes
@@ -134,24 +134,24 @@ def test_the_original_is_left_alone(tmp_path: Path) -> None:
 
 def test_int8_stays_as_it_is(tmp_path: Path) -> None:
     graph = quantize(saved(tiny.make_encoder(tiny.Encoder()), tmp_path))
-    assert at_precision(graph, "int8") is graph
+    assert at_precision(graph, Arithmetic("int8")) is graph
 
 
 def test_what_is_fp32_stays_so(tmp_path: Path) -> None:
     graph = saved(tiny.make_encoder(tiny.Encoder()), tmp_path)
-    assert at_precision(graph, "fp32") is graph
+    assert at_precision(graph, Arithmetic("fp32")) is graph
 
 
-def test_fp16_is_not_made_of_fp32(tmp_path: Path) -> None:
+def test_bf16_is_not_made_without_a_tool(tmp_path: Path) -> None:
     graph = saved(tiny.make_encoder(tiny.Encoder()), tmp_path)
-    with pytest.raises(CheckpointError, match="takes a checkpoint's own fp16 files"):
-        at_precision(graph, "fp16")
+    with pytest.raises(CheckpointError, match="name an interpreter"):
+        at_precision(graph, Arithmetic("bf16"))
 
 
 def test_int8_is_not_made_of_fp16(tmp_path: Path) -> None:
     graph = saved(tiny.make_encoder(tiny.Encoder(io_dtype=TensorProto.FLOAT16)), tmp_path)
     with pytest.raises(CheckpointError, match="is fp16; int8 is made from fp32"):
-        at_precision(graph, "int8")
+        at_precision(graph, Arithmetic("int8"))
 
 
 def test_an_opset_before_11_is_refused(tmp_path: Path) -> None:

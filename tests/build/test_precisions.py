@@ -13,7 +13,6 @@ from auricle.build import families
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.export.graph import port_of
 from auricle.build.families import Built, Options
-from auricle.errors import CheckpointError
 from tests.build import tiny
 from tests.families.checkpoints import WRITERS
 
@@ -120,6 +119,8 @@ def test_int8_is_made_where_the_checkpoint_has_none(form: str, tmp_path: Path) -
     assert sizes[1] < 0.9 * sizes[0]  # those with random weights are more nodes than weights
 
 
-def test_float16_is_not_made_here(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="no fp16 graph in the checkpoint"):
-        build("wenet-u2", copy_wenet(tmp_path), Options(precision="fp16"))
+def test_a_checkpoint_s_own_float16_goes_first(tmp_path: Path) -> None:
+    folder = tiny.write_ctc(tmp_path, dataclasses.replace(CONFORMER, is_ctc=True))
+    assert taken(build("icefall-ctc", folder, Options(precision="fp16"))) == ["model.onnx"]
+    halve(folder, keep_io_types=True)
+    assert taken(build("icefall-ctc", folder, Options(precision="fp16"))) == ["model.fp16.onnx"]

@@ -1,6 +1,7 @@
 """`auricle build --wer-set`: a reduced model is written only if it hears well enough."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,12 +74,51 @@ def test_float16_is_judged_too(checkpoint: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_sets")
+def test_float16_is_made_and_judged_with_its_largest_difference(checkpoint: Path) -> None:
+    result = build(checkpoint, "--precision", "fp16", "--wer-set", SPEECH)
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.stdout.splitlines() if line.startswith("accuracy")]
+    assert rows[0][-1] == "difference"
+    assert 0 < float(rows[2][-1]) < 0.2
+    assert rows[1][1:4] == ["a", "test_wavs", "fp32"]
+
+
+@pytest.mark.usefixtures("small_sets")
+def test_int8_of_fixed_ranges_is_made_of_real_speech(checkpoint: Path) -> None:
+    wanted = ["--precision", "int8", "--quantization", "qdq", "--calibration", SPEECH]
+    (checkpoint / "model.int8.onnx").unlink()
+    result = build(checkpoint, *wanted, "--wer-set", SPEECH)
+    assert result.exit_code == 0, result.output
+    graph = onnx.load(checkpoint.parent / "repo" / "a" / "1" / "encoder.onnx").graph
+    kinds = Counter(node.op_type for node in graph.node)
+    assert kinds["QuantizeLinear"] > 30
+    assert kinds["DynamicQuantizeLinear"] == kinds["MatMulInteger"] == 0
+    constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    points = [constants[node.input[2]] for node in graph.node if node.op_type == "QuantizeLinear"]
+    assert not any(point.any() for point in points)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (["--precision", "fp16", "--quantization", "qdq"], "add --precision int8"),
+        (["--precision", "int8", "--quantization", "qdq"], "with --calibration"),
+        (["--precision", "int8", "--calibration", "."], "for --quantization qdq"),
+    ],
+)
+def test_options_of_int8_go_together(checkpoint: Path, wanted: list[str], said: str) -> None:
+    result = build(checkpoint, *wanted)
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+
+
+@pytest.mark.usefixtures("small_sets")
 def test_a_ruined_model_is_refused_and_nothing_is_written(checkpoint: Path) -> None:
     ruin(checkpoint / "model.int8.onnx")
     result = build(checkpoint, "--precision", "int8", "--wer-set", SPEECH)
     assert isinstance(result.exception, AccuracyError)
     assert "(--max-wer-rise), so nothing was written" in str(result.exception)
-    assert "accuracy  fp32 " in result.stdout
+    assert " fp32 " in result.stdout
     assert not (checkpoint.parent / "repo").exists()
 
 

@@ -8,7 +8,7 @@ from auricle.client.scoring import Unit
 from auricle.errors import AccuracyError, ManifestError
 from auricle.gate.decoding import Decoded, Model
 from auricle.gate.speech import Speech, read_speech
-from auricle.gate.verdict import Comparison, Heard, compare
+from auricle.gate.verdict import Comparison, Heard, Label, compare
 from tests.gate.conftest import SPEECH
 
 WORDS = 1000
@@ -22,11 +22,12 @@ def heard(name: str, errors: int, unit: Unit = "word") -> Heard:
 
 
 def test_the_table_has_a_row_a_model() -> None:
-    comparison = Comparison(heard("fp32", 20), heard("int8", 22))
+    label = Label("demo", "test", 0.0312)
+    comparison = Comparison(heard("fp32", 20), heard("int8", 22), label)
     assert comparison.report() == (
-        "accuracy  precision   WER  errors  words  audio s/s",
-        "accuracy  fp32       2.00      20   1000      500.0",
-        "accuracy  int8       2.20      22   1000      500.0",
+        "accuracy  model  set   precision   WER  errors  words  audio s/s  difference",
+        "accuracy  demo   test  fp32       2.00      20   1000      500.0           0",
+        "accuracy  demo   test  int8       2.20      22   1000      500.0       0.031",
         "accuracy  int8 changes WER by +0.20 points",
     )
 
@@ -34,7 +35,8 @@ def test_the_table_has_a_row_a_model() -> None:
 def test_characters_are_named_so() -> None:
     report = Comparison(heard("fp32", 20, "mixed"), heard("int8", 20, "mixed")).report()
     assert report[0].split() == [
-        "accuracy", "precision", "CER", "errors", "characters", "audio", "s/s",
+        "accuracy", "model", "set", "precision", "CER", "errors", "characters", "audio", "s/s",
+        "difference",
     ]  # fmt: skip
 
 
@@ -57,7 +59,7 @@ def test_a_fall_passes_without_any_leave() -> None:
 def test_equal_models_hear_the_same(plain: Model) -> None:
     speech = read_speech(SPEECH, min_units=100)
     told: list[int] = []
-    comparison = compare(plain, plain, speech, told.append)
+    comparison = compare((plain, plain), speech, told.append)
     assert comparison.rise == 0
     assert sum(told) == 80
 
@@ -71,4 +73,4 @@ def test_speech_that_the_plain_model_does_not_know_judges_nothing(
     (tmp_path / "wav.scp").write_text("".join(f"{n} {SPEECH / p}\n" for n, p in paths))
     (tmp_path / "text").write_text("".join(f"{name} guten Morgen\n" for name, _ in paths))
     with pytest.raises(ManifestError, match="of another language"):
-        compare(plain, plain, read_speech(tmp_path, min_units=1), lambda _: None)
+        compare((plain, plain), read_speech(tmp_path, min_units=1), lambda _: None)

@@ -10,6 +10,7 @@ from auricle.gate.decoding import Decoded, Model, Tell, decode
 from auricle.gate.speech import Speech
 
 MAX_RISE = 0.5  # points of WER
+NUM_NAMES = 3  # columns of the table
 MAX_PLAIN_WER = 50.0  # percent; what the fp32 model itself cannot hear judges nothing
 
 
@@ -35,11 +36,24 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Label:
+    """What a comparison is of: a model, a set, and how far the encoders' outputs are apart.
+
+    difference: the largest, relative beyond 1; None where it was not measured.
+    """
+
+    model: str = "-"
+    set_name: str = "-"
+    difference: float | None = None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """plain: the fp32 model.  reduced: the one that would be written."""
 
     plain: Heard
     reduced: Heard
+    label: Label = Label()
 
     @property
     def rise(self) -> float:
@@ -51,11 +65,16 @@ class Comparison:
         return "WER" if self.plain.score.unit == "word" else "CER"
 
     def report(self) -> tuple[str, ...]:
-        """A table, and the difference in one line."""
+        """A table with a row a model, and what changes in one line."""
         unit = UNITS[self.plain.score.unit].partition(",")[0]
-        head = ("precision", self.rate_name, "errors", unit, "audio s/s")
+        head = ("model", "set", "precision", self.rate_name, "errors", unit, "audio s/s",
+                "difference")  # fmt: skip
+        label = self.label
+        whose = (label.model, label.set_name)
+        largest = "-" if label.difference is None else f"{label.difference:.2g}"
+        rows = [(*whose, *self.plain.row, "0"), (*whose, *self.reduced.row, largest)]
         return (
-            *_align([head, self.plain.row, self.reduced.row]),
+            *_align([head, *rows]),
             f"accuracy  {self.reduced.name} changes {self.rate_name} by {self.rise:+.2f} points",
         )
 
@@ -70,14 +89,16 @@ class Comparison:
             )
 
 
-def compare(plain: Model, reduced: Model, speech: Speech, tell: Tell) -> Comparison:
-    """Both decode all of the speech, one after the other, on every core that they may use.
+def compare(
+    models: tuple[Model, Model], speech: Speech, tell: Tell, label: Label = Label()
+) -> Comparison:
+    """The fp32 model and the reduced one decode all of the speech, on every core they may use.
 
     ManifestError if the fp32 model cannot make out half of it.
     """
     num_threads = len(os.sched_getaffinity(0))
     heard = []
-    for model in (plain, reduced):
+    for model in models:
         decoded = decode(model, speech.utterances, num_threads, tell)
         heard.append(Heard(model.name, speech.score(decoded.transcripts), decoded))
         if heard[0].score.error_rate > MAX_PLAIN_WER:
@@ -85,12 +106,15 @@ def compare(plain: Model, reduced: Model, speech: Speech, tell: Tell) -> Compari
                 f"the fp32 model has {heard[0].score.error_rate:.2f} % errors on the set; is it "
                 "of another language or task?"
             )
-    return Comparison(*heard)
+    return Comparison(heard[0], heard[1], label)
 
 
 def _align(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Columns to the right, but the first."""
+    """Columns to the right, but the first three, which are names."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
-        yield "accuracy  " + "  ".join([first.ljust(widths[0]), *cells])
+    for row in rows:
+        cells = [
+            cell.ljust(width) if place < NUM_NAMES else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "accuracy  " + "  ".join(cells)

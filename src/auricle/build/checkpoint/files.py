@@ -9,7 +9,7 @@ from typing import Literal
 
 from auricle.errors import CheckpointError
 
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 # icefall's streaming exports are named after their chunk and its left context
 STREAMING_MARK = re.compile(r"-chunk-(?P<chunk>\d+)-left-(?P<left>\d+)")
@@ -55,19 +55,6 @@ def _longest_context(graphs: list[str]) -> list[str]:
     return [max(found, key=lambda name: found[name])]
 
 
-def check_precision(graphs: Iterable[str], precision: Precision) -> None:
-    """CheckpointError if plain graphs stand in for all: then nothing is as it was asked for.
-
-    Only int8 is made of them.
-    """
-    graphs = list(graphs)
-    if precision != "int8" and precision not in map(precision_of, graphs):
-        raise CheckpointError(
-            f"no {precision} graph in the checkpoint, only {', '.join(graphs)}; build these "
-            "without --precision"
-        )
-
-
 def choose_file(names: Iterable[str], *patterns: str) -> str:
     """The one file that matches the first pattern that any file matches."""
     names = sorted(names)
@@ -79,6 +66,8 @@ def precision_of(name: str) -> Precision:
     marks = re.split(r"[._]", PurePosixPath(name).name)
     if "int8" in marks or "quant" in marks:
         return "int8"
+    if "bf16" in marks:
+        return "bf16"
     return "fp16" if "fp16" in marks else "fp32"
 
 

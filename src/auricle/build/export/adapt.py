@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import onnx
 from onnx import TensorProto
 
+from auricle.build.export.folding import fold
 from auricle.build.export.graph import Graph, Port
 from auricle.build.export.heads import Head, last_dim, value_info
 from auricle.build.export.sanitize import at_known_opset, sanitize
 from auricle.build.export.session import Array
-from auricle.build.export.surgery import drop_unused, prefix_names
+from auricle.build.export.surgery import prefix_names
 from auricle.build.frontend.features import AnyFrontend, add_features
 from auricle.build.frontend.nodes import Nodes
 
@@ -174,6 +175,6 @@ def join(
         del field[:]
         field.extend(values)
     graph.initializer.extend([*front.constants, *back.constants])
-    drop_unused(graph)
+    fold(core)
     core.ir_version = min(core.ir_version, MAX_IR_VERSION)
     return core

@@ -8,12 +8,14 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto
 
+from auricle.build.export.surgery import reads
 from auricle.errors import CheckpointError
 
-Precision = Literal["fp32", "fp16", "int8"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 
 INTEGERS = {TensorProto.INT32, TensorProto.INT64}
-FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16}
+FLOATS = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16}
+QUANTISERS = {"DynamicQuantizeLinear", "QuantizeLinear"}
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,15 @@ class Graph:
 
     @property
     def precision(self) -> Precision:
-        """The coarsest arithmetic in it."""
-        if any(node.op_type == "DynamicQuantizeLinear" for node in self.model.graph.node):
+        """The coarsest arithmetic in it; weights that are only stored in float16 do not count."""
+        graph = self.model.graph
+        if any(node.op_type in QUANTISERS for node in graph.node):
             return "int8"
-        dtypes = {tensor.data_type for tensor in self.model.graph.initializer}
+        read = {name for node in graph.node if node.op_type != "Cast" for name in reads(node)}
+        dtypes = {tensor.data_type for tensor in graph.initializer if tensor.name in read}
         dtypes.update(port.dtype for port in (*self.inputs, *self.outputs))
+        if TensorProto.BFLOAT16 in dtypes:
+            return "bf16"
         return "fp16" if TensorProto.FLOAT16 in dtypes else "fp32"
 
     def describe(self) -> str:

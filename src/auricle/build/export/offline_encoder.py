@@ -2,6 +2,7 @@
 
 from auricle.build.export.adapt import Recipe, adapt_encoder
 from auricle.build.export.built_encoder import Encoder
+from auricle.build.export.folding import count
 from auricle.build.export.graph import Graph
 from auricle.build.export.measure import max_seconds, seconds_per_frame, table_seconds
 from auricle.build.export.parity import Encoders, check_parity
@@ -22,5 +23,6 @@ def build_offline_encoder(graph: Graph, recipe: Recipe, waveforms: list[Waveform
     )
     limit = "takes a minute and more" if longest is None else f"takes at most {longest:.2f} s"
     frames = f"frames    {frame * 1000:g} ms each; the graph {limit}"
-    report = (*parity.report(), frames)
+    nodes = f"nodes     {count(graph.model)} published; {count(model)} served, features and all"
+    report = (*parity.report(), nodes, frames)
     return Encoder(model, sample_rate, frame, longest, graph.describe(), report)

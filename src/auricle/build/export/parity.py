@@ -14,7 +14,10 @@ from auricle.build.export.served import ServedEncoder
 from auricle.build.export.session import Array, Session, of_type
 from auricle.errors import ParityError
 
-TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2, "int8": 0.5}
+TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2, "bf16": 0.2, "int8": 0.5}
+# A batch's sums are taken in another order, so other values fall on the other side of a rounding,
+# and every layer carries that on: 0.12 in a log-probability of the demo's Paraformer in fp16.
+BATCH_FACTORS = {"fp32": 1.0, "fp16": 5.0, "bf16": 5.0}  # in int8 a batch's scales are all rows'
 SHORT_LENGTHS = range(24, 57)  # frames: every remainder of the 16 by which zipformer pads
 
 
@@ -61,13 +64,10 @@ class Strays:
     batch: float | None = None
 
     def judge(self, who: str, precision: Precision, report: Iterable[str]) -> None:
-        """ParityError beyond what the precision explains, or where a difference is no number.
-
-        In int8 a batch is no fault: its scales are those of all its rows.
-        """
+        """ParityError beyond what the precision explains, or where a difference is no number."""
         judged = list(self.original)
-        if self.batch is not None and precision != "int8":
-            judged.append(self.batch)
+        if self.batch is not None and precision in BATCH_FACTORS:
+            judged.append(self.batch / BATCH_FACTORS[precision])
         if not worst(judged) <= TOLERANCES[precision]:
             lines = (f"{who} by more than {TOLERANCES[precision]:g}", *report)
             raise ParityError(
@@ -89,7 +89,9 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
     originals = Session(encoders.original.model).run_all(short)
     whole = Session(repaired(encoders.original, recipe))
     repairs = zip(whole.run_all(short), originals, strict=True)
-    expected = whole.run_all(_padded_inputs(encoders, waveform) for waveform in waveforms)
+    expected = whole.run_all(
+        published_inputs(encoders.original, recipe, waveform) for waveform in waveforms
+    )
     del whole
     adapted = ServedEncoder(encoders.adapted, recipe.side_inputs)
     found = [adapted.run([waveform]) for waveform in waveforms]
@@ -114,27 +116,31 @@ def check_parity(encoders: Encoders, waveforms: list[Waveform]) -> Parity:
     return parity
 
 
-def _original_inputs(encoders: Encoders, features: Features, num_frames: int) -> dict[str, Array]:
+def _original_inputs(
+    graph: Graph, recipe: Recipe, features: Features, num_frames: int
+) -> dict[str, Array]:
     """features: [T, F], of which num_frames are valid."""
-    ports = encoders.original.inputs
+    ports = graph.inputs
     values: list[Array] = [features[None], np.array([num_frames])]
-    values += [side.example for side in encoders.recipe.side_inputs]
+    values += [side.example for side in recipe.side_inputs]
     return {port.name: of_type(port, value) for port, value in zip(ports, values, strict=True)}
 
 
 def _short_inputs(encoders: Encoders, waveform: Waveform) -> Iterator[dict[str, Array]]:
     features = reference_features(waveform, encoders.recipe.frontend)
     for num_frames in SHORT_LENGTHS:
-        yield _original_inputs(encoders, features[:num_frames], num_frames)
+        yield _original_inputs(
+            encoders.original, encoders.recipe, features[:num_frames], num_frames
+        )
 
 
-def _padded_inputs(encoders: Encoders, waveform: Waveform) -> dict[str, Array]:
-    """Features with the padding that the adapted graph adds."""
-    padding = encoders.recipe.frontend.padding
-    features = reference_features(waveform, encoders.recipe.frontend)
+def published_inputs(graph: Graph, recipe: Recipe, waveform: Waveform) -> dict[str, Array]:
+    """What the published graph hears: features with the padding that the adapted graph adds."""
+    padding = recipe.frontend.padding
+    features = reference_features(waveform, recipe.frontend)
     tail = ((0, padding.tail_frames), (0, 0))
     padded = np.pad(features, tail, constant_values=padding.value)
-    return _original_inputs(encoders, padded, len(features))
+    return _original_inputs(graph, recipe, padded, len(features))
 
 
 def batch_differences(adapted: ServedEncoder, waveform: Waveform) -> Iterator[float]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import onnx
 from onnx import GraphProto, NodeProto, TensorProto
 
+from auricle.build.export.dtypes import tensor_types
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import value_info
 from auricle.build.export.surgery import ancestors, insert_before, producers_of, read_ints, replace
@@ -78,19 +79,24 @@ def mask_frames(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     masked = onnx.ModelProto()
     masked.CopyFrom(model)
+    types = tensor_types(model)
     for node in list(masked.graph.node):
+        dtype = types.get(node.input[0], TensorProto.FLOAT) if node.input else TensorProto.FLOAT
         if node.op_type == "Conv" and _pads(node):
-            _combine(masked.graph, node, "Mul", FACTOR)
+            _combine(masked.graph, node, ("Mul", FACTOR), dtype)
         elif node.op_type == "Softmax":
-            _combine(masked.graph, node, "Add", TERM)
+            _combine(masked.graph, node, ("Add", TERM), dtype)
     masked.graph.input.append(value_info(FACTOR, TensorProto.FLOAT, "N", 1, "T"))
     masked.graph.input.append(value_info(TERM, TensorProto.FLOAT, "N", 1, 1, "T"))
     return masked
 
 
-def _combine(graph: GraphProto, node: NodeProto, op_type: str, mask: str) -> None:
-    """Let the node read its first input with the mask."""
+def _combine(graph: GraphProto, node: NodeProto, how: tuple[str, str], dtype: int) -> None:
+    """Let the node read its first input, of this type, with the mask."""
+    op_type, mask = how
     nodes = Nodes(f"{node.output[0]}/masked/")
+    if dtype != TensorProto.FLOAT:
+        mask = nodes.add("Cast", mask, to=dtype)
     node.input[0] = nodes.add(op_type, node.input[0], mask)
     insert_before(graph, node, nodes)
 

@@ -9,6 +9,7 @@ from auricle.build.export.surgery import ancestors, descendants, replace, sort_n
 from auricle.errors import CheckpointError
 
 MIN_OPSET, MAX_OPSET = 13, 18  # what the nodes put around a graph need; what every server reads
+MAX_BFLOAT_OPSET = 22  # the first whose Conv takes bfloat16; TensorRT alone reads those
 
 
 def sanitize(graph: Graph) -> onnx.ModelProto:
@@ -22,14 +23,15 @@ def sanitize(graph: Graph) -> onnx.ModelProto:
 def at_known_opset(graph: Graph, published: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of the model at opset 13 to 18; CheckpointError where onnx cannot convert it.
 
-    published: the graph's model, or an edited one.
+    published: the graph's model, or an edited one.  bfloat16 may have opset 22.
     """
     model = onnx.ModelProto()
     model.CopyFrom(published)
     del model.graph.value_info[:]  # exporters give two lengths one symbol; nobody needs these
     sort_nodes(model.graph)
     opset = graph.opset
-    target = max(MIN_OPSET, min(opset, MAX_OPSET))
+    newest = MAX_BFLOAT_OPSET if graph.precision == "bf16" else MAX_OPSET
+    target = max(MIN_OPSET, min(opset, newest))
     if opset == target:
         return model
     try:

@@ -1,4 +1,4 @@
-"""Graphs run at build time, on one thread of the CPU."""
+"""Graphs run at build time, on one thread of the CPU, rounded as a GPU rounds them."""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
@@ -10,6 +10,7 @@ import onnxruntime as ort
 
 from auricle.build.export.failures import LOAD_ERRORS, RUN_ERRORS
 from auricle.build.export.graph import Port
+from auricle.build.export.rounding import rounded
 from auricle.errors import CheckpointError
 
 FATAL = 4  # ONNX Runtime's log severity: what fails raises here, nothing need be printed
@@ -35,23 +36,35 @@ class Session:
         options.log_severity_level = FATAL
         try:
             self._session = ort.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+                rounded(model).SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except LOAD_ERRORS as error:
             raise CheckpointError(f"ONNX Runtime cannot load the graph: {error}") from error
         self._outputs = [output.name for output in self._session.get_outputs()]
-        self.inputs = [port.name for port in self._session.get_inputs()]
+        self._types = {port.name: port.type for port in self._session.get_inputs()}
+        self.inputs = list(self._types)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Outputs by name; CheckpointError if the graph does not take the inputs."""
         try:
-            values = self._session.run(None, dict(inputs))
+            values = self._session.run(None, self._as_taken(inputs))
         except RUN_ERRORS as error:
             shapes = {name: value.shape for name, value in inputs.items()}
             raise CheckpointError(
                 f"the graph fails on inputs of shape {shapes}: {error}"
             ) from error
         return dict(zip(self._outputs, values, strict=True))
+
+    def _as_taken(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """What was float16 outside is float32 where it is rounded inside."""
+        return {
+            name: value.astype(np.float32) if self._widens(name, value) else value
+            for name, value in inputs.items()
+        }
+
+    def _widens(self, name: str, value: Array) -> bool:
+        is_float = value.dtype.kind not in "iub"
+        return is_float and value.itemsize == 2 and self._types.get(name) == "tensor(float)"
 
     def run_all(self, batches: Iterable[Mapping[str, Array]]) -> list[dict[str, Array]]:
         return [self.run(batch) for batch in batches]

@@ -2,7 +2,7 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import Precision
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.silero import Installed
+from auricle.build.export.precision import Arithmetic, Bfloat
+from auricle.build.export.reference import Waveform
 from auricle.build.frontend.nemo_mel import Edges
 from auricle.build.upstream import Exporter
 from auricle.errors import UnknownFamilyError
@@ -20,16 +22,25 @@ from auricle.spec import PipelineSpec
 
 @dataclass(frozen=True)
 class Options:
-    """precision: which of the checkpoint's files.  parity_audio: a wav or a folder of wavs.
+    """precision: which of the checkpoint's files, or what is made of the fp32 ones.
+
+    parity_audio: a wav or a folder of wavs.
 
     streaming: whether to take the streaming export of a checkpoint that has both.
     feature_edges: what NeMo's features see beyond the audio; None: as its version says.
+    bfloat, calibration: as Arithmetic has them.
     """
 
     precision: Precision = "fp32"
     parity_audio: Path | None = None
     streaming: bool = False
     feature_edges: Edges | None = None
+    bfloat: Bfloat | None = None
+    calibration: Callable[[int], Iterable[Waveform]] | None = None
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        return Arithmetic(self.precision, self.bfloat, self.calibration)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import numpy as np
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -44,7 +43,6 @@ def choose(names: list[str], options: Options) -> list[str]:
     """Encoder, decoder, tokens, and FunASR's settings; sherpa-onnx's are in the encoder."""
     encoders = "model*.onnx" if matching(names, "model*.onnx") else "encoder*.onnx"
     graphs = [choose_graph(names, pattern, options.precision) for pattern in (encoders, DECODER)]
-    check_precision(graphs, options.precision)
     tokens = choose_file(names, "tokens.json", "tokens.txt")
     return [*graphs, tokens, *(choose_settings(names) if matching(names, "am.mvn") else [])]
 
@@ -59,8 +57,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     settings = read_yaml(paths[4]) if paths[3:] else {}
     frontend = _read_frontend(encoder, settings, paths[3:4])
     published = Published(
-        at_precision(encoder, options.precision),
-        at_precision(decoder, options.precision),
+        at_precision(encoder, options.arithmetic),
+        at_precision(decoder, options.arithmetic),
         frontend,
         _tail_threshold(settings),
     )

@@ -2,7 +2,6 @@
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -12,6 +11,7 @@ from auricle.build.checkpoint.tokens import read_tokens
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
@@ -26,20 +26,21 @@ from auricle.build.upstream.icefall import Icefall
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph and the tokens."""
     graph = choose_graph(names, "*.onnx", options.precision, streaming=options.streaming)
-    check_precision([graph], options.precision)
     return [graph, choose_file(names, "tokens.txt")]
 
 
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     graph_path, tokens_path = (checkpoint.folder / name for name in names)
-    graph = at_precision(read_graph(graph_path, "ctc", "streaming_ctc"), options.precision)
+    graph = read_graph(graph_path, "ctc", "streaming_ctc")
     vocab_size = output_size(graph)
     tokens = read_tokens(tokens_path).cut(vocab_size, tokens_path.name)
     fbank = FbankOptions(num_mel_bins=graph.inputs[0].size)
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
-    served = build_encoder(graph, Recipe(Frontend(fbank), head), waveforms)
+    recipe = Recipe(Frontend(fbank), head)
+    reduced = at_precision(graph, options.arithmetic, heard_by(graph, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     source = checkpoint.source(names)
     return Built(
         spec=state_facts("icefall_ctc", "ctc", ("encoder",), served, tokens, source),

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -15,6 +14,7 @@ from auricle.build.export.adapt import Recipe, adapt_decoder, adapt_joiner
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import PlainHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
@@ -38,7 +38,6 @@ def choose(names: list[str], options: Options) -> list[str]:
         choose_graph(names, f"{role}*.onnx", options.precision, streaming=options.streaming)
         for role in ROLES
     ]
-    check_precision(graphs, options.precision)
     return [*graphs, choose_file(names, "tokens.txt")]
 
 
@@ -53,7 +52,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     fbank = FbankOptions(num_mel_bins=encoder.inputs[0].size)
     waveforms = load_waveforms(options.parity_audio, fbank.sample_rate)
     recipe = Recipe(Frontend(fbank), PlainHead())
-    served = build_encoder(at_precision(encoder, options.precision), recipe, waveforms)
+    reduced = at_precision(encoder, options.arithmetic, heard_by(encoder, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     context_size = decoder.inputs[0].size
     source = checkpoint.source(names)
     facts = state_facts("icefall_transducer", "transducer", ROLES, served, tokens, source)

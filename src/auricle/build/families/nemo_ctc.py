@@ -5,7 +5,6 @@ https://github.com/NVIDIA-NeMo/NeMo/blob/main/nemo/collections/asr/models/ctc_mo
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -15,6 +14,7 @@ from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.nemo.published import frames_first
 from auricle.build.export.nemo.streaming import new_frames_only
@@ -37,7 +37,6 @@ def choose(names: list[str], options: Options) -> list[str]:
     """The graph and the tokens, and what lies beside them."""
     pattern = "model*.onnx" if matching(names, "model*.onnx") else "*.onnx"
     graph = choose_graph(names, pattern, options.precision)
-    check_precision([graph], options.precision)
     return [graph, choose_file(names, *TOKENS), *choose_beside(names, [graph])]
 
 
@@ -47,12 +46,14 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     published = read_graph(graph_path, "nemo_ctc", "nemo_streaming_ctc")
     frontend = read_frontend(published, read_settings(checkpoint.folder, names), options)
     convert = new_frames_only if classify(published) == "nemo_streaming_ctc" else frames_first
-    graph = at_precision(convert(published, is_ctc=True), options.precision)
+    graph = convert(published, is_ctc=True)
     vocab_size = output_size(graph)
     tokens = read_table(tokens_path, vocab_size)
     head = CtcHead(min(NUM_TOP, vocab_size), tokens.blank_id)
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
-    served = build_encoder(graph, Recipe(frontend, head), waveforms)
+    recipe = Recipe(frontend, head)
+    reduced = at_precision(graph, options.arithmetic, heard_by(graph, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     source = checkpoint.source(names)
     seen = served.seen if served.layout else published.describe()
     return Built(

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -17,6 +16,7 @@ from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import PlainHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.nemo.predictor import (
     Published,
@@ -50,7 +50,6 @@ def choose(names: list[str], options: Options) -> list[str]:
     patterns = ("encoder*.onnx", *(("decoder_joint*.onnx",) if joint else
                                    ("decoder*.onnx", "joiner*.onnx")))  # fmt: skip
     graphs = [choose_graph(names, pattern, options.precision) for pattern in patterns]
-    check_precision(graphs, options.precision)
     return [choose_file(names, *TOKENS), *graphs, *choose_beside(names, graphs)]
 
 
@@ -75,7 +74,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     check = check_predictor(predictor, adapted)
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     recipe = Recipe(frontend, PlainHead())
-    served = build_encoder(at_precision(encoder, options.precision), recipe, waveforms)
+    reduced = at_precision(encoder, options.arithmetic, heard_by(encoder, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     seen = served.seen if served.layout else published.describe()
     facts = state_facts(
         "nemo_transducer", "recurrent_transducer", ROLES, served, tokens, checkpoint.source(names)

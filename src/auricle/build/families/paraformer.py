@@ -10,7 +10,6 @@ import onnx
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -26,6 +25,7 @@ from auricle.build.export.embedder import adapt_embedder, embed
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.graph import Graph
 from auricle.build.export.heads import CifHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
@@ -50,7 +50,6 @@ def choose(names: list[str], options: Options) -> list[str]:
     embedders = matching(names, EMBEDDER)
     others = [name for name in names if "model_eb" not in name]
     graph = choose_graph(others, "model*.onnx", options.precision)
-    check_precision([graph], options.precision)
     return [graph, *choose_settings(names), choose_file(names, "tokens.json"), *embedders]
 
 
@@ -69,7 +68,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     head = CifHead(has_peaks=len(graph.outputs) == NUM_OUTPUTS_WITH_PEAKS)
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     recipe = Recipe(frontend, head, side_inputs, _repair)
-    served = build_encoder(at_precision(graph, options.precision), recipe, waveforms)
+    reduced = at_precision(graph, options.arithmetic, heard_by(graph, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     graphs = dict(zip(ROLES, [served.model, *embedders], strict=False))
     facts = state_facts("paraformer", "cif", graphs, served, tokens, checkpoint.source(names))
     return Built(

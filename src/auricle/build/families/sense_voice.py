@@ -9,7 +9,6 @@ import numpy as np
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -21,6 +20,7 @@ from auricle.build.checkpoint.yaml_files import read_yaml
 from auricle.build.export.adapt import Recipe, SideInput
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
@@ -42,7 +42,6 @@ BLANK_ID = 0  # sentencepiece's <unk> in its second role
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph, its settings, and the tokens: a list, or the sentencepiece model."""
     graph = choose_graph(names, "model*.onnx", options.precision)
-    check_precision([graph], options.precision)
     return [graph, *choose_settings(names), choose_file(names, "tokens.json", "*bpe.model")]
 
 
@@ -65,7 +64,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     head = CtcHead(min(NUM_TOP, vocab_size), BLANK_ID, is_normalized=False)
     waveforms = load_waveforms(options.parity_audio, frontend.sample_rate)
     recipe = Recipe(frontend, head, sides)
-    served = build_encoder(at_precision(graph, options.precision), recipe, waveforms)
+    reduced = at_precision(graph, options.arithmetic, heard_by(graph, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
     source = checkpoint.source(names)
     facts = state_facts("sense_voice", "ctc", ("encoder",), served, tokens, source)
     return Built(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from auricle.build.checkpoint import Checkpoint
-from auricle.build.checkpoint.files import check_precision, choose_file, list_files, sha256
+from auricle.build.checkpoint.files import choose_file, list_files, sha256
 from auricle.build.checkpoint.silero import ADVICE, FILE_NAME, Installed
 from auricle.build.export.graph import load_graph
 from auricle.build.export.reference import load_waveforms
@@ -23,7 +23,6 @@ TOKENS = "<silence> 0\n<speech> 1\n"  # what a window is
 
 def choose(names: list[str], options: Options) -> list[str]:
     graph = choose_file(names, FILE_NAME, "*.onnx")
-    check_precision([graph], options.precision)
     if options.precision != "fp32":
         raise CheckpointError("a detector of speech is small: build it without --precision")
     return [graph]

@@ -5,7 +5,7 @@ what has its form (HuBERT, XLS-R, MMS).
 """
 
 from auricle.build.checkpoint import Checkpoint
-from auricle.build.checkpoint.files import Precision, check_precision, choose_file, list_files
+from auricle.build.checkpoint.files import Precision, choose_file, list_files
 from auricle.build.checkpoint.hub import HuggingFace
 from auricle.build.checkpoint.json_files import read_json
 from auricle.build.checkpoint.transformers import read_vocabulary
@@ -21,10 +21,11 @@ from auricle.build.frontend.raw import RawOptions
 from auricle.build.upstream.elsewhere import Elsewhere
 from auricle.errors import CheckpointError
 
-# Of the many that stand side by side on the hub; int8 is made of fp32 where there is none.
+# Of the many that stand side by side on the hub; the others are made of fp32 where there is none.
 GRAPHS: dict[Precision, tuple[str, ...]] = {
     "fp32": ("model.onnx",),
-    "fp16": ("model_fp16.onnx",),
+    "fp16": ("model_fp16.onnx", "model.onnx"),
+    "bf16": ("model_bf16.onnx", "model.onnx"),
     "int8": ("model_int8.onnx", "model.onnx"),
 }
 SETTINGS = ("preprocessor_config.json", "tokenizer_config.json", "vocab.json")
@@ -33,14 +34,13 @@ SETTINGS = ("preprocessor_config.json", "tokenizer_config.json", "vocab.json")
 def choose(names: list[str], options: Options) -> list[str]:
     """The graph, and what is beside it."""
     graph = choose_file(names, *GRAPHS[options.precision])
-    check_precision([graph], options.precision)
     return [graph, *(choose_file(names, name) for name in SETTINGS)]
 
 
 def build(checkpoint: Checkpoint, options: Options) -> Built:
     names = choose(list_files(checkpoint.folder), options)
     path, preprocessor, tokenizer, vocab = (checkpoint.folder / name for name in names)
-    graph = at_precision(read_graph(path, "wav2vec2_ctc"), options.precision)
+    graph = at_precision(read_graph(path, "wav2vec2_ctc"), options.arithmetic)
     vocab_size = output_size(graph)
     tokens = read_vocabulary(vocab, tokenizer).cut(vocab_size, vocab.name)
     samples = _read_options(read_json(preprocessor))

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -18,6 +17,7 @@ from auricle.build.export import wenet_streaming
 from auricle.build.export.adapt import Recipe
 from auricle.build.export.encoder import build_encoder
 from auricle.build.export.heads import NUM_TOP, CtcHead
+from auricle.build.export.heard import heard_by
 from auricle.build.export.measure import output_size
 from auricle.build.export.precision import at_precision
 from auricle.build.export.reference import load_waveforms
@@ -39,7 +39,6 @@ def choose(names: list[str], options: Options) -> list[str]:
     """Encoder and decoder, the tokens, and the settings of training; the CMVN is in the encoder."""
     graphs = [choose_graph(names, f"{role}*.onnx", options.precision)
               for role in ("encoder", "decoder")]  # fmt: skip
-    check_precision(graphs, options.precision)
     return [*graphs, choose_file(names, "units.txt", "words.txt", "lang_char.txt"),
             choose_file(names, "train.yaml")]  # fmt: skip
 
@@ -59,10 +58,12 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     head = CtcHead(
         min(NUM_TOP, vocab_size), tokens.blank_id, log_probs=log_probs, gives_encoder_out=True
     )
-    served = build_encoder(
-        at_precision(encoder, options.precision), Recipe(frontend, head), waveforms
-    )
-    decoder = at_precision(decoder, options.precision)
+    recipe = Recipe(frontend, head)
+    reduced = at_precision(encoder, options.arithmetic, heard_by(encoder, recipe, waveforms))
+    served = build_encoder(reduced, recipe, waveforms)
+    if not options.calibration and options.precision != "bf16":
+        # what else is made runs what it makes of, and the rescorer hears no audio
+        decoder = at_precision(decoder, options.arithmetic)
     rescorer = adapt_rescorer(decoder)
     check = check_rescorer(decoder, rescorer, vocab_size)
     built = {"encoder": served.model, "rescorer": rescorer}

@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 from auricle.build.checkpoint import Checkpoint
 from auricle.build.checkpoint.files import (
     Precision,
-    check_precision,
     choose_file,
     choose_graph,
     list_files,
@@ -45,6 +44,7 @@ from auricle.spec import Autoregressive, PipelineSpec, Source
 MARKS: dict[Precision, tuple[str, ...]] = {
     "fp32": ("",),
     "fp16": ("_fp16", ""),
+    "bf16": ("_bf16", ""),
     "int8": ("_int8", "_quantized", ""),
 }
 GRAPHS = ("encoder", "cross_attention", "decoder")
@@ -55,7 +55,6 @@ def choose(names: list[str], options: Options) -> list[str]:
     if not matching(names, "encoder_model*.onnx"):
         graphs = [choose_graph(names, f"*{role}*.onnx", options.precision)
                   for role in ("encoder", "decoder")]  # fmt: skip
-        check_precision(graphs, options.precision)
         prefix, _, _ = PurePosixPath(graphs[0]).name.rpartition("encoder")
         return [*graphs, choose_file(names, f"{prefix}tokens.txt", "*tokens.txt")]
     is_merged = bool(matching(names, "decoder_model_merged*.onnx"))
@@ -74,11 +73,9 @@ def choose(names: list[str], options: Options) -> list[str]:
 
 
 def _choose_marked(names: list[str], stem: str, precision: Precision) -> str:
-    """A plain graph stands in where int8 can be made of it."""
+    """A plain graph stands in for what can be made of it."""
     marks = MARKS[precision]
     found = next((mark for mark in marks if matching(names, f"{stem}{mark}.onnx")), "")
-    if precision == "fp16" and not found:
-        check_precision([choose_file(names, f"{stem}.onnx")], precision)
     return choose_file(names, f"{stem}{found}.onnx")
 
 
@@ -94,8 +91,8 @@ def build(checkpoint: Checkpoint, options: Options) -> Built:
     facts = _read_facts(encoder, config, settings, mel)
     decoder = read_decoder(graphs[1:])
     tokens = read_vocabulary(vocabulary, facts, decoder.step.outputs[0].size)
-    encoder = at_precision(encoder, options.precision)
-    decoder = decoder.at_precision(options.precision)
+    encoder = at_precision(encoder, options.arithmetic)
+    decoder = decoder.at_precision(options.arithmetic)
     waveforms = load_waveforms(options.parity_audio, SAMPLE_RATE)
     served = adapt_encoder(encoder, mel)
     parts = adapt_decoder(decoder, encode(served, waveforms[:1]))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from auricle.cli.build import options
-from auricle.cli.build.accuracy import build_plain, check_accuracy, plain
+from auricle.cli.build.accuracy import Trial, build_plain, check_accuracy, plain
+from auricle.cli.build.arithmetic import Asked
 from auricle.cli.build.gpu import GpuWish, PlanWish, opened_target
-from auricle.cli.build.options import Backend, Precision, Runner, Target
+from auricle.cli.build.options import Backend, Precision, Quantization, Runner, Target
 from auricle.cli.build.source import Upstream, Wish, find
 from auricle.cli.tensorrt import options as of_plans
 from auricle.doctor.releases import DEFAULT_TAG
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Judge:
-    """Transcribed speech, and the points of WER that may be lost on it."""
+    """Transcribed speech of a folder, and the points of WER that a model may lose on it."""
 
     speech: "Speech"
+    model: str
+    folder: Path
     max_wer_rise: float | None
 
     def check(self, built: "Built", fp32: "Built", precision: str) -> None:
-        check_accuracy({"fp32": fp32, precision: built}, self.speech, self.max_wer_rise)
+        trial = Trial({"fp32": fp32, precision: built}, self.model, self.folder)
+        check_accuracy(trial, self.speech, self.max_wer_rise)
 
 
 def run(  # noqa: PLR0913  # one parameter an option
@@ -44,6 +48,8 @@ def run(  # noqa: PLR0913  # one parameter an option
     lock: options.Lock = Path("auricle.lock.json"),
     streaming: options.Streaming = False,
     precision: options.PrecisionOption = Precision.fp32,
+    quantization: options.QuantizationOption = Quantization.dynamic,
+    calibration: options.Calibration = None,
     feature_edges: options.FeatureEdgesOption = None,
     vad: options.Vad = None,
     lm: options.Lm = None,
@@ -79,11 +85,15 @@ def run(  # noqa: PLR0913  # one parameter an option
     plan = PlanWish(seconds, batch, workspace, not no_tf32, optimization_level, local, parity_audio)
     gpu = GpuWish(target, backend, triton_tag, gpus, cuda_graphs, bucket_seconds, plan)
     gpu.check()
+    asked = Asked(precision, quantization, calibration, python)
+    asked.check()
     wanted = families.Options(
         precision.value, parity_audio, streaming, feature_edges.value if feature_edges else None
     )
+    wanted = asked.complete(wanted)
+    python = asked.exporter_python(is_exported=export)
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
-    judge = Judge(_read_speech(wer_set), max_wer_rise) if wer_set else None
+    judge = Judge(_read_speech(wer_set), name, wer_set, max_wer_rise) if wer_set else None
     every = [wanted, *([plain(wanted)] if judge else [])]
     built = _build(known, Wish(checkpoint, lock, every, upstream), vad, judge)
     bpe = _find_bpe_model(None if export else checkpoint)
@@ -138,7 +148,8 @@ def _check_needs(precision: Precision, wer_set: Path | None, max_wer_rise: float
         raise typer.BadParameter("--max-wer-rise needs transcribed speech: give it with --wer-set")
     if wer_set and precision is Precision.fp32:
         raise typer.BadParameter(
-            "--wer-set compares a reduced model with the fp32 one; add --precision int8 or fp16"
+            "--wer-set compares a reduced model with the fp32 one; add --precision int8, fp16 or "
+            "bf16"
         )
 
 

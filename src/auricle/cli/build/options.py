@@ -44,7 +44,13 @@ class FeatureEdges(str, Enum):
 class Precision(str, Enum):
     fp32 = "fp32"
     fp16 = "fp16"
+    bf16 = "bf16"
     int8 = "int8"
+
+
+class Quantization(str, Enum):
+    dynamic = "dynamic"
+    qdq = "qdq"
 
 
 def _folder(path: Path) -> Path:
@@ -85,7 +91,7 @@ Checkout = Annotated[
 ]
 Python = Annotated[
     str | None,
-    typer.Option("--python", help="The interpreter that has what the exporter needs."),
+    typer.Option("--python", help="The interpreter that has the exporter, or ModelOpt for bf16."),
 ]
 ExporterArguments = Annotated[
     list[str] | None,
@@ -102,8 +108,20 @@ PrecisionOption = Annotated[
     Precision,
     typer.Option(
         "--precision",
-        help="Of the checkpoint's own graphs; int8 is made of fp32 where it is none.",
+        help="Of the checkpoint's own graphs, or what is made of its fp32 ones; bf16 by ModelOpt, "
+        "which --python has.",
     ),
+]
+QuantizationOption = Annotated[
+    Quantization,
+    typer.Option(
+        "--quantization",
+        help="Of int8: dynamic, for CPUs, or qdq, with ranges of real speech, for TensorRT.",
+    ),
+]
+Calibration = Annotated[
+    Path | None,
+    typer.Option("--calibration", help="Of qdq: a folder with wav.scp, whose speech is heard."),
 ]
 FeatureEdgesOption = Annotated[
     FeatureEdges | None,

@@ -22,6 +22,8 @@ from auricle.build.export.surgery import find_maker, prefix_names, producers_of
 from auricle.build.frontend.nodes import Nodes
 from auricle.errors import CheckpointError
 
+PASSED_ON = ("Slice", "Identity", "Cast")
+
 DECODER = "decoder/"  # behind CORE: both graphs have tensors of the same names
 
 
@@ -150,7 +152,7 @@ def _add_caches(
     batch = nodes.count_rows("STATE")
     going = []
     for port, output in published.caches:
-        joined = find_maker(producers, CORE + DECODER + output.name, ("Slice", "Identity"))
+        joined = find_maker(producers, CORE + DECODER + output.name, PASSED_ON)
         if joined is None or joined.op_type != "Concat":
             raise CheckpointError(
                 f"{output.name} of {published.decoder.path.name} is not the cache with the tokens "

@@ -78,12 +78,12 @@ class _Parity:
     def check(self, stream: Waveform, outputs: list[dict[str, Array]]) -> float:
         """The largest difference of all windows; ParityError where other tokens fire.
 
-        In int8, where the least difference of features may become one of weights, that of the
-        running sum of weights, in tokens.
+        In less than float32, where the least difference of features may become one of weights,
+        that of the running sum of weights, in tokens.
         """
         stacked = reference_features(stream, self.published.frontend)[: NEW * NUM_CHUNKS]
         said = list(Original(self.published).run(stacked))
-        if self.published.precision == "int8":
+        if self.published.precision != "fp32":
             return worst(self._sums_apart(outputs, said))
         _compare_frames(outputs, said)
         return worst(

@@ -52,7 +52,7 @@ class Published:
     @property
     def precision(self) -> Precision:
         """The coarser of the two graphs'."""
-        ranks: tuple[Precision, ...] = ("fp32", "fp16", "int8")
+        ranks: tuple[Precision, ...] = ("fp32", "fp16", "bf16", "int8")
         return max(self.encoder.precision, self.decoder.precision, key=ranks.index)
 
     @property

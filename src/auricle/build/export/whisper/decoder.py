@@ -7,6 +7,7 @@ import onnx
 from onnx import NodeProto, TensorProto, helper
 
 from auricle.build.export.adapt import CORE, assemble, cast_to, join
+from auricle.build.export.dtypes import tensor_types
 from auricle.build.export.graph import Graph, Port
 from auricle.build.export.heads import last_dim, value_info
 from auricle.build.export.sanitize import at_known_opset
@@ -66,8 +67,7 @@ def adapt_decoder(decoder: Decoder, example: Array) -> Served:
         given, parts = [port.name for port in decoder.step.inputs[3:5]], _take_sherpa(decoder)
     pasts = find_pasts(decoder)
     hoisted = hoist(step.graph, given)
-    dtype = _port(decoder.step.inputs, given[0]).dtype
-    cross = _assemble_cross(parts, step, given, pasts, dtype, example)
+    cross = _assemble_cross(parts, step, given, pasts, example)
     leave(step.graph, hoisted)
     values = [each for each in cross.graph.output if each.name.startswith("CROSS_")]
     return Served(cross, _assemble_step(decoder, step, hoisted.results, values, pasts))
@@ -130,7 +130,6 @@ def _assemble_cross(  # one a part
     step: onnx.ModelProto,
     given: list[str],
     pasts: list[Past],
-    dtype: int,
     example: Array,
 ) -> onnx.ModelProto:
     """ENCODER_OUT -> CROSS_*, and PAST_* without a token in them."""
@@ -144,9 +143,14 @@ def _assemble_cross(  # one a part
     core.graph.initializer.extend(parts.constants)
     back = Nodes("out/")
     outputs = []
+    types = tensor_types(step)
     for number, result in enumerate(hoisted.results):
         back.name(STEP + result, f"CROSS_{number}")
-        outputs.append(helper.make_tensor_value_info(f"CROSS_{number}", dtype, None))
+        outputs.append(
+            helper.make_tensor_value_info(
+                f"CROSS_{number}", types.get(result, TensorProto.FLOAT), None
+            )
+        )
     rows = back.count_rows("ENCODER_OUT")
     for number, past in enumerate(pasts):
         shape = back.add("Concat", rows, back.ints(past.sizes), axis=0)

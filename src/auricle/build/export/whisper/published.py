@@ -11,8 +11,8 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto
 
-from auricle.build.export.graph import Graph, Port, Precision, load_graph, port_of
-from auricle.build.export.precision import at_precision
+from auricle.build.export.graph import Graph, Port, load_graph, port_of
+from auricle.build.export.precision import Arithmetic, at_precision
 from auricle.errors import CheckpointError
 
 CACHE = re.compile(r"(?P<layer>\d+)\.(?P<kind>decoder|encoder)\.(?P<part>key|value)$")
@@ -39,8 +39,8 @@ class Optimum:
     pasts: dict[str, str]
     first_pasts: dict[str, str]
 
-    def at_precision(self, precision: Precision) -> "Optimum":
-        graphs = [at_precision(graph, precision) for graph in (self.first, self.step)]
+    def at_precision(self, arithmetic: Arithmetic) -> "Optimum":
+        graphs = [at_precision(graph, arithmetic) for graph in (self.first, self.step)]
         return replace(self, first=graphs[0], step=graphs[1])
 
 
@@ -50,8 +50,8 @@ class Sherpa:
 
     step: Graph
 
-    def at_precision(self, precision: Precision) -> "Sherpa":
-        return Sherpa(at_precision(self.step, precision))
+    def at_precision(self, arithmetic: Arithmetic) -> "Sherpa":
+        return Sherpa(at_precision(self.step, arithmetic))
 
 
 Decoder = Optimum | Sherpa
