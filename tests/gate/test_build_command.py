@@ -85,7 +85,7 @@ def test_float16_is_made_and_judged_with_its_largest_difference(checkpoint: Path
 
 @pytest.mark.usefixtures("small_sets")
 def test_int8_of_fixed_ranges_is_made_of_real_speech(checkpoint: Path) -> None:
-    wanted = ["--precision", "int8", "--quantization", "qdq", "--calibration", SPEECH]
+    wanted = ["--precision", "int8", "--quantization", "qdq", "--calibration", str(SPEECH)]
     (checkpoint / "model.int8.onnx").unlink()
     result = build(checkpoint, *wanted, "--wer-set", SPEECH)
     assert result.exit_code == 0, result.output

@@ -81,26 +81,25 @@ def run(  # noqa: PLR0913  # one parameter an option
     known = families.load(family)
     populate.check_name(name)
     populate.check_target(repo / name)
-    _check_needs(precision, wer_set, max_wer_rise)
     plan = PlanWish(seconds, batch, workspace, not no_tf32, optimization_level, local, parity_audio)
     gpu = GpuWish(target, backend, triton_tag, gpus, cuda_graphs, bucket_seconds, plan)
     gpu.check()
     asked = Asked(precision, quantization, calibration, python)
-    asked.check()
-    wanted = families.Options(
-        precision.value, parity_audio, streaming, feature_edges.value if feature_edges else None
-    )
-    wanted = asked.complete(wanted)
+    asked.check(wer_set, max_wer_rise)
+    wanted = asked.options(parity_audio, streaming=streaming, edges=feature_edges)
     python = asked.exporter_python(is_exported=export)
     upstream = Upstream(export, checkout, python, tuple(exporter_arguments or ()))
     judge = Judge(_read_speech(wer_set), name, wer_set, max_wer_rise) if wer_set else None
-    every = [wanted, *([plain(wanted)] if judge else [])]
-    built = _build(known, Wish(checkpoint, lock, every, upstream), vad, judge)
-    bpe = _find_bpe_model(None if export else checkpoint)
-    helped = aids.Aids(lm, lm_units.value, hotwords, bpe)
+    built = _build(known, Wish(checkpoint, lock, _all(wanted, judge), upstream), vad, judge)
+    helped = aids.Aids(lm, lm_units.value, hotwords, _find_bpe_model(export, checkpoint))
     deployment = populate.Deployment(gpu.choose(runner), instances, force, helped)
     with opened_target(built, known.profile, deployment, gpu) as (placed, complete):
         _report(populate.populate(placed, name, repo, complete))
+
+
+def _all(wanted: "Options", judge: Judge | None) -> list["Options"]:
+    """What is built: beside a reduced model that is judged, the one that it is held to."""
+    return [wanted, plain(wanted)] if judge else [wanted]
 
 
 def _build(known: "Family", wish: Wish, vad: str | None, judge: Judge | None) -> "Built":
@@ -125,9 +124,11 @@ def _report(written: "Written") -> None:
         typer.echo(f"kept      {path}, which was edited; --force overwrites it")
 
 
-def _find_bpe_model(checkpoint: Path | None) -> Path | None:
+def _find_bpe_model(export: bool, checkpoint: Path | None) -> Path | None:
     """Of a folder that holds the checkpoint, wherever in it."""
-    return next(iter(sorted(checkpoint.rglob("bpe.model"))), None) if checkpoint else None
+    if export or checkpoint is None:
+        return None
+    return next(iter(sorted(checkpoint.rglob("bpe.model"))), None)
 
 
 def _find_detector(asked: str) -> Path:
@@ -141,16 +142,6 @@ def _add_vad(built: "Built", detector: Path, wanted: "Options") -> "Built":
     from auricle.build.families.silero_vad import add_vad
 
     return add_vad(built, detector, wanted)
-
-
-def _check_needs(precision: Precision, wer_set: Path | None, max_wer_rise: float | None) -> None:
-    if max_wer_rise is not None and not wer_set:
-        raise typer.BadParameter("--max-wer-rise needs transcribed speech: give it with --wer-set")
-    if wer_set and precision is Precision.fp32:
-        raise typer.BadParameter(
-            "--wer-set compares a reduced model with the fp32 one; add --precision int8, fp16 or "
-            "bf16"
-        )
 
 
 def _check_mode(built: "Built", *, asked: bool) -> None:

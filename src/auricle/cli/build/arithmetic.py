@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from auricle.cli.build.options import Precision, Quantization
+from auricle.cli.build.options import FeatureEdges, Precision, Quantization
 
 if TYPE_CHECKING:
     from auricle.audio import Waveform
@@ -24,8 +24,17 @@ class Asked:
     calibration: Path | None
     python: str | None
 
-    def check(self) -> None:
+    def check(self, wer_set: Path | None, max_wer_rise: float | None) -> None:
         """A usage error where the options contradict each other."""
+        if max_wer_rise is not None and not wer_set:
+            raise typer.BadParameter(
+                "--max-wer-rise needs transcribed speech: give it with --wer-set"
+            )
+        if wer_set and self.precision is Precision.fp32:
+            raise typer.BadParameter(
+                "--wer-set compares a reduced model with the fp32 one; add --precision int8, fp16 "
+                "or bf16"
+            )
         is_static = self.quantization is Quantization.qdq
         if is_static and self.precision is not Precision.int8:
             raise typer.BadParameter("--quantization is of int8; add --precision int8")
@@ -37,9 +46,16 @@ class Asked:
         if self.calibration and not is_static:
             raise typer.BadParameter("--calibration is for --quantization qdq")
 
-    def complete(self, options: "Options") -> "Options":
+    def options(
+        self, parity_audio: Path | None, *, streaming: bool, edges: FeatureEdges | None
+    ) -> "Options":
         """With what makes bfloat16 and what int8 is calibrated on."""
-        return replace(options, bfloat=self.bfloat(), calibration=self.speech())
+        from auricle.build.families import Options
+
+        plain = Options(
+            self.precision.value, parity_audio, streaming, edges.value if edges else None
+        )
+        return replace(plain, bfloat=self.bfloat(), calibration=self.speech())
 
     def exporter_python(self, *, is_exported: bool) -> str | None:
         """Of --export; alone, beside bf16, --python is ModelOpt's."""
