@@ -88,10 +88,10 @@ def continue_search(  # noqa: PLR0913, PLR0917
 ) -> list[Beam]:
     """Behind the next frames of N streams, all of them valid: encoder_out float32 [N, T, J].
 
-    The order of streams and their company are free to change between windows; beam is not, nor are
-    the others: what a stream has heard is of no more than `beam` hypotheses.
+    Streams may come in other company and order with every window, but with the same beam and with
+    a scorer whose rows are theirs.
     """
-    assert all(len(each.scores) <= beam for each in beams), "a beam never narrows"
+    assert all(len(each.scores) <= beam for each in beams), "a beam does not narrow"
     lens = np.full(len(beams), encoder_out.shape[1], np.int32)
     rules = Rules(options, beam, blank_penalty)
     return _advance(beams, (encoder_out, lens), Networks(decoder, joiner, scorer), rules)
