@@ -326,3 +326,29 @@ def test_the_next_segment_goes_on_behind_what_the_scorer_s_last_word_made_best(s
     again = modified_beam.restart(streams, setting.options, setting.scorer)
     spoken = [tuple(max(each, 0) for each in beam.contexts[0].tolist()) for beam in again]
     assert spoken == best
+
+
+@pytest.mark.parametrize("scorer", [None, draw_table(0, 3)])
+def test_a_frame_of_no_numbers_is_blank_and_disturbs_no_neighbour(scorer: Scorer | None) -> None:
+    setting = Setting(random_networks(0, -1.0), Options(2), 4, scorer)
+    encoder_out = draw_frames(1, 3, 6)
+    expected = setting.search(encoder_out, [6, 4, 6])
+    encoder_out[1, 4:] = np.nan
+    assert setting.search(encoder_out, [6, 6, 6]) == expected
+    encoder_out[:] = np.nan
+    found = setting.search(encoder_out, [6, 6, 6])
+    assert [[each.ids for each in nbest] for nbest in found] == [[[]]] * 3
+
+
+def test_labels_that_cannot_be_are_in_no_hypothesis() -> None:
+    networks = random_networks(0, 0.0)
+
+    def joiner(encoder_out: Floats, decoder_out: Floats) -> Floats:
+        logits = networks.joiner(encoder_out, decoder_out)
+        logits[:, 2:] = -np.inf
+        return logits
+
+    found = modified_beam.search(
+        draw_frames(0, 1, 3), np.array([3], np.int32), networks.decoder, joiner, Options(2), 20
+    )
+    assert sorted(each.ids for each in found[0]) == [[], [1], [1, 1], [1, 1, 1]]

@@ -71,7 +71,7 @@ def search(  # noqa: PLR0913, PLR0917
 
 
 def start(num_rows: int, options: Options, scorer: Scorer | None = None) -> list[Beam]:
-    """Before the first frame of N streams."""
+    """Before the first frame of N streams; the scorer's rows are their places among them."""
     contexts = initial_contexts(num_rows, options)
     return [_begin(*row) for row in zip(contexts, _start(scorer, num_rows), strict=True)]
 
@@ -86,7 +86,12 @@ def continue_search(  # noqa: PLR0913, PLR0917
     scorer: Scorer | None = None,
     blank_penalty: float = 0.0,
 ) -> list[Beam]:
-    """Behind the next frames of N streams, all of them valid: encoder_out float32 [N, T, J]."""
+    """Behind the next frames of N streams, all of them valid: encoder_out float32 [N, T, J].
+
+    Streams may come in other company and order with every window, but with the same beam and with
+    a scorer whose rows are theirs.
+    """
+    assert all(len(each.scores) <= beam for each in beams), "a beam does not narrow"
     lens = np.full(len(beams), encoder_out.shape[1], np.int32)
     rules = Rules(options, beam, blank_penalty)
     return _advance(beams, (encoder_out, lens), Networks(decoder, joiner, scorer), rules)

@@ -3,6 +3,7 @@
 No sum runs over hypotheses of several utterances, so that none depends on its neighbours.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,7 @@ EMPTY = np.uint64(0x9E3779B97F4A7C15)
 KEY_FACTOR = np.uint64(0xD1342543DE82EF95)
 ROW_FACTOR = np.uint64(0x2545F4914F6CDD1D)
 NUM_GROUPS = 4  # of labels, by whose maxima most labels are ruled out
+FLOOR = -1e30  # below every score, and above the -inf of what cannot be
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ def concatenate(parts: Sequence[Live]) -> Live:
 
 def hash_contexts(rows: Ints, contexts: Ints) -> Keys:
     """Keys [E] of the rows [E] with the contexts [E, context_size]."""
-    keys = rows.astype(np.uint64)
-    for column in contexts.T:
-        keys = keys * KEY_FACTOR + (column + 2).astype(np.uint64)
+    keys: Keys = rows.view(np.uint64)
+    for column in contexts.view(np.uint64).T:  # -1 is 2^64 - 1
+        keys = keys * KEY_FACTOR + column
     return keys
 
 
@@ -101,12 +103,23 @@ class _Labels:
     maxima: Floats
 
     @classmethod
-    def of(cls, logits: Floats) -> "_Labels":
+    def of(cls, logits: Floats, blank_id: int) -> "_Labels":
+        """Where the network says what is no number, blank is certain."""
+        labels = cls._of(logits)
+        if math.isfinite(labels.log_sums.sum()):
+            return labels
+        is_number = np.isfinite(labels.log_sums)[:, None]
+        blank = np.where(np.arange(logits.shape[1]) == blank_id, 0, -np.inf)
+        return cls._of(np.where(is_number, logits, blank.astype(np.float32)))
+
+    @classmethod
+    def _of(cls, logits: Floats) -> "_Labels":
         num_groups = min(NUM_GROUPS, logits.shape[1])
         starts = np.arange(num_groups) * logits.shape[1] // num_groups
         maxima = np.maximum.reduceat(logits, starts, axis=1)
         peaks = maxima.max(axis=1)
-        sums = np.exp(logits - peaks[:, None]).sum(axis=1)
+        below = logits - peaks[:, None]
+        sums = np.exp(below, out=below).sum(axis=1)
         return cls(logits, np.log(sums.astype(np.float64)) + peaks, maxima)
 
 
@@ -125,12 +138,12 @@ class Step:
         is_new = is_token(best.labels, self.rules.options)
         new = is_new.nonzero()[0]
         keys, states = live.keys[best.sources], live.states[best.sources]
-        keys[new] = keys[new] * KEY_FACTOR + (best.labels[new] + 1).astype(np.uint64)
-        if self.networks.scorer:
+        keys[new] = keys[new] * KEY_FACTOR + best.labels[new].view(np.uint64)
+        if self.networks.scorer and new.size:
             owners, tokens = self.owners[best.rows[new]], best.labels[new]
             added, states[new] = self.networks.scorer.advance(owners, states[new], tokens)
             best.scores[new] += added
-        kept = merge(best.scores, keys + best.rows.astype(np.uint64) * ROW_FACTOR)
+        kept = merge(best.scores, keys + best.rows.view(np.uint64) * ROW_FACTOR)
         sources = best.sources[kept]
         moved = Live(
             rows=best.rows[kept],
@@ -150,12 +163,13 @@ class Step:
 
     def _choose(self, live: Live, frame: Floats) -> _Pairs:
         """The best of each utterance."""
-        said, places = self._ask_joiner(live, frame)
-        logits = said.logits[places]  # [P, V] -> [R, V]
-        log_sums = said.log_sums[places]
-        lowest = _bound(live.rows, said.maxima[places], live.scores - log_sums, self.rules.beam)
+        heard, places = self._ask_joiner(live, frame)
+        logits = heard.logits[places]  # [P, V] -> [R, V]
+        log_sums = heard.log_sums[places]
+        lowest = _bound(live.rows, heard.maxima[places], live.scores - log_sums, self.rules.beam)
         reached = (logits >= lowest[:, None]).ravel().nonzero()[0]
-        sources, labels = np.divmod(reached, logits.shape[1])
+        sources = reached // logits.shape[1]
+        labels = reached - sources * logits.shape[1]
         rows = live.rows[sources]
         log_probs = logits.ravel()[reached] - log_sums[sources]
         scores = live.scores[sources] + log_probs
@@ -171,10 +185,11 @@ class Step:
         distinct = (first == np.arange(len(first))).nonzero()[0]
         owners = self.owners[live.rows[distinct]]
         logits = self.networks.joiner(frame[owners], live.decoder_out[distinct])
+        blank_id = self.rules.options.blank_id
         if self.rules.blank_penalty:
             logits = logits.copy()
-            logits[:, self.rules.options.blank_id] -= np.float32(self.rules.blank_penalty)
-        return _Labels.of(logits), distinct.searchsorted(first)
+            logits[:, blank_id] -= np.float32(self.rules.blank_penalty)
+        return _Labels.of(logits, blank_id), distinct.searchsorted(first)
 
     def _extend(
         self, moved: Live, new: Ints, tokens: Ints, log_probs: Doubles, times: Ints
@@ -194,7 +209,7 @@ def _bound(rows: Ints, maxima: Floats, offsets: Doubles, beam: int) -> Floats:
     The B-th best of all labels is no worse than the B-th best of maxima [R, G] over groups of them.
     """
     num_rows, num_groups = int(rows[-1]) + 1, maxima.shape[1]
-    best = np.full((num_rows, beam, num_groups), -np.inf)
+    best = np.full((num_rows, beam, num_groups), FLOOR)
     best[rows, np.arange(len(rows)) - rows.searchsorted(rows)] = maxima + offsets[:, None]
     best = best.reshape(num_rows, -1)
     best.partition(-beam, axis=1)

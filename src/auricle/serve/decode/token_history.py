@@ -19,7 +19,8 @@ class History:
     def __init__(self, roots: list[Hypothesis], capacity: int) -> None:
         self._roots = roots
         size = len(roots) + capacity
-        self._parents = np.arange(size)
+        self._parents = np.empty(size, np.int64)
+        self._parents[: len(roots)] = np.arange(len(roots))
         self._tokens = np.empty(size, np.int64)
         self._frames = np.empty(size, np.int64)
         self._log_probs = np.empty(size, np.float32)

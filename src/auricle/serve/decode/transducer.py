@@ -141,7 +141,7 @@ class ContextCache:
         known = self._known  # this one, whatever another thread puts in its place
         if not known.keys() >= set(keys):
             known = self._learn(known, y, keys)
-        return np.stack([known[key] for key in keys])
+        return np.concatenate([known[key] for key in keys]).reshape(len(keys), -1)
 
     def _learn(
         self, known: dict[bytes, Floats], y: Ints, keys: Sequence[bytes]
