@@ -57,3 +57,12 @@ def test_graphs_take_the_place_of_plans_by_the_name_of_a_configuration() -> None
     words = command.build_command(triton, fallen, Path("/backends"), "prefix", known)
     assert set(words) - set(build(triton, known)) == {"--model-config-name=onnx"}
     assert "model-config-name" in known
+
+
+def test_a_plan_with_a_runtime_of_its_own_is_allowed_to_run_it() -> None:
+    triton = find_triton()
+    portable = replace(OPTIONS, version_compatible=True)
+    words = command.build_command(triton, portable, Path("/backends"), "prefix", set())
+    plain = command.build_command(triton, OPTIONS, Path("/backends"), "prefix", set())
+    added = "--backend-config=tensorrt,version-compatible=true"
+    assert set(words) - set(plain) == {added}

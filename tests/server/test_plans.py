@@ -165,3 +165,10 @@ def test_a_machine_is_what_nvidia_smi_says(tmp_path: Path, monkeypatch: pytest.M
     assert plans.read_machine().gpus == (H200, L4)
     smi.write_text("#!/bin/sh\nexit 9\n")
     assert plans.read_machine().gpus == ()
+
+
+@pytest.mark.parametrize("portable", [True, False])
+def test_a_portable_plan_is_known_by_its_record(encoder: Path, *, portable: bool) -> None:
+    record = replace(PLAN, version_compatible=portable)
+    (encoder / "1" / "plan.json").write_text(record.to_json())
+    assert plans.has_portable(repository.read_all([encoder.parent])) == portable

@@ -53,6 +53,7 @@ def build_command(
         *(f"--{name}={value}" for name, value in wished.items() if name in known),
         *(f"--{name}" for name in switches if name in known),
         *(f"--backend-config=python,{name}={value}" for name, value in python_backend.items()),
+        *(["--backend-config=tensorrt,version-compatible=true"] * options.version_compatible),
     ]
 
 

@@ -132,6 +132,7 @@ def prepare(options: Options) -> Plan:
     options = replace(options, onnx_fallback=bool(misfits))
     models = repository.check(options.folders, names, ONNX_CONFIG if misfits else None)
     options, models = choose(options, models)
+    options = replace(options, version_compatible=plans.has_portable(models))
     check_ports(options.host, options.ports)
     if options.tls:
         hardening.check_tls(options.tls)

@@ -35,6 +35,7 @@ class Options:
     max_request_mb: of a request over HTTP, where the Triton is new enough to look.
     onnx_fallback: whether a TensorRT plan that does not fit here is no reason not to start: the
         graphs beside the plans are served then.
+    version_compatible: whether a plan brings a TensorRT runtime of its own, which Triton is to run.
     stop_timeout_s: what running requests get to end when the server stops.
     """
 
@@ -48,6 +49,7 @@ class Options:
     restricts_reads: bool = False
     max_request_mb: int = 64
     onnx_fallback: bool = False
+    version_compatible: bool = False
     start_timeout_s: float = 600.0
     stop_timeout_s: float = 10.0
 

@@ -57,6 +57,12 @@ def check(models: Sequence[Model], backends: Collection[str], options: Options) 
     return [f"{model.name} by ONNX Runtime: {why}" for model, why in misfits]
 
 
+def has_portable(models: Sequence[Model]) -> bool:
+    """Whether a plan brings the runtime of its own TensorRT, which Triton runs only if told to."""
+    records = [model.version / RECORD_FILE for model in models if model.backend == TENSORRT]
+    return any(load_plan(path).version_compatible for path in records if path.is_file())
+
+
 def remedy(model: Model) -> str:
     fits = "build it here with `auricle build --backend tensorrt`"
     if fallback(model).is_file():
