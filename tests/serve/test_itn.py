@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from auricle.errors import InvalidRequestError
@@ -147,6 +147,8 @@ def test_all_else_stays(language: str, text: str) -> None:
 @needs_wetext
 @pytest.mark.parametrize("language", itn.LANGUAGES)
 @settings(max_examples=200, deadline=None)
+@example(text="\x00")
+@example(text="two\x00three")
 @given(text=st.text(alphabet=st.characters(codec="utf-8"), max_size=12))
 def test_any_text_is_taken(language: str, text: str) -> None:
     assert bool(itn.create_itn(language)(text)) == bool(text)

@@ -15,12 +15,12 @@ from auricle.errors import InvalidRequestError
 Itn = Callable[[str], str]
 
 LANGUAGES = ("en", "ja", "zh")
-# What wetext is not given, for it puts a backslash before quotes and backslashes, or fails, puts
-# spaces before English marks (but knows the last one of "p.m.") and squeezes white space. Its time
-# grows with the length, too, so that all ends of sentences are among it.
+# What wetext is not given: it puts a backslash before quotes and backslashes, or fails, as at a NUL,
+# puts spaces before English marks (but knows the last one of "p.m.") and squeezes white space. Its
+# time grows with the length, too, so that all ends of sentences are among it.
 BETWEEN = re.compile(
     r"""(
-    \s* ["\\\n\r\t\xa0]+ \s* | \s{2,} | ^\s+ | \s+$
+    \s* ["\\\x00-\x1f\x7f\xa0]+ \s* | \s{2,} | ^\s+ | \s+$
     | \s* (?<!\.\w)[,.?!:;]+ (?=\s|$) \s*
     | (?<=[\u3002\uff1f\uff01]) \s*
     )""",
