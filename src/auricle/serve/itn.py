@@ -15,7 +15,7 @@ from auricle.errors import InvalidRequestError
 Itn = Callable[[str], str]
 
 LANGUAGES = ("en", "ja", "zh")
-# What wetext is not given: it puts a backslash before quotes and backslashes, or fails, as at a NUL,
+# What wetext is not given: it puts a backslash before quotes and backslashes or fails, as at a NUL,
 # puts spaces before English marks (but knows the last one of "p.m.") and squeezes white space. Its
 # time grows with the length, too, so that all ends of sentences are among it.
 BETWEEN = re.compile(
