@@ -41,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "serve.itn": {"errors"},
     "serve.vad": {"spec"},
     "serve.options": {"serve.decode", "serve.vad", "spec"},
-    "serve.scorers": {"serve.decode", "serve.options"},
+    "serve.scorers": {"hotword_files", "serve.decode", "serve.hotword_graphs", "serve.options"},
     "serve.written": {"serve.itn", "serve.tokens", "spec"},
     "serve.planning": {"serve.options", "serve.runner", "spec"},
     "serve.searches": {
@@ -79,7 +79,8 @@ ROOMS: dict[str, set[str]] = {
         "serve.planning", "serve.spelling", "serve.tags", "serve.tokens", "serve.vad",
     },
     "serve.detector": {
-        "serve.options", "serve.planning", "serve.runner", "serve.tokens", "serve.vad", "spec",
+        "serve.options", "serve.planning", "serve.runner", "serve.scorers", "serve.tokens",
+        "serve.vad", "spec",
     },
     "serve.recordings": {
         "serve.detector", "serve.long_audio", "serve.long_form", "serve.options",

@@ -25,9 +25,10 @@ from auricle.client.hotword_scoring import score_hotwords
 from auricle.client.manifests import read_text
 from auricle.client.scoring import score
 from auricle.hotword_files import Hotword, read_hotwords
-from auricle.serve.backend.aids import Phrases, load_phrases
+from auricle.serve.backend.aids import load_phrases
 from auricle.serve.backend.local import load_pipeline
 from auricle.serve.pipeline import Pipeline
+from auricle.serve.scorers import Phrases
 from auricle.spec import Choices, Decoding
 
 pytestmark = pytest.mark.onnx

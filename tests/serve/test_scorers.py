@@ -5,10 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from auricle.hotword_files import Hotword
 from auricle.serve.decode.context_graph import ContextGraph
 from auricle.serve.decode.fusion import Floats, Ints, Scorer
 from auricle.serve.options import BeamOptions, DecodingOptions
-from auricle.serve.scorers import Aids, Scorers
+from auricle.serve.scorers import Aids, Phrases, Scorers
 
 FIRST = ContextGraph([[1, 2]], [1.0])
 SECOND = ContextGraph([[2]], [5.0])
@@ -81,7 +82,8 @@ def test_streams_that_ask_for_nothing_get_nothing() -> None:
 def test_the_hotwords_of_config_pbtxt_are_every_request_s() -> None:
     options = DecodingOptions("prefix_beam_search", beam=BeamOptions(width=3))
     expected = dataclasses.replace(options, beam=BeamOptions(width=3, hotwords=FIRST))
-    assert Aids(hotwords=FIRST).add_to(options) == expected
+    phrases = Phrases((Hotword("first"),), lambda _hotwords: FIRST)  # type: ignore[arg-type]
+    assert Aids(phrases=phrases).add_to(options) == expected
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from auricle.serve.options import DecodingOptions, speech_options
 from auricle.serve.planning import Waveform
 from auricle.serve.runner import Runner
+from auricle.serve.scorers import Aids
 from auricle.serve.tokens import Part, TokenTable, Transcript
 from auricle.serve.vad import Floats, Span, SpeechOptions, find_speech, speech_probabilities
 from auricle.spec import Choices, PipelineSpec, Vad
@@ -33,6 +34,7 @@ class DetectorPipeline:
     ) -> None:
         assert spec.vad, "a model with head vad has a detector"
         self.tokens = tokens
+        self.aids = Aids()  # none: it searches for no words
         self.defaults = speech_options(choices)
         self.detector = SpeechDetector(spec.vad, runner)
 

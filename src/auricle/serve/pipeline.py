@@ -38,7 +38,7 @@ class Pipeline:
         self.choices = choices
         self.runner = runner
         self.tokens = tokens
-        aids = aids or Aids()
+        self.aids = aids = aids or Aids()
         self.defaults = aids.add_to(default_options(spec, choices))
         self.searches = create_searches(Parts(spec, choices, runner, Scorers(aids.language_model)))
         self.long_form = LongForm(spec, choices, runner, tokens) if spec.autoregressive else None

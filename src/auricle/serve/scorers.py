@@ -5,21 +5,36 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from auricle.hotword_files import Hotword
 from auricle.serve.decode.context_graph import ContextGraph, HotwordScorer
 from auricle.serve.decode.fusion import Scorer, Sum
 from auricle.serve.decode.language_model import LanguageModelScorer, Units
+from auricle.serve.hotword_graphs import HotwordGraphs
 from auricle.serve.options import BeamOptions, DecodingOptions
 
 
 @dataclass(frozen=True)
-class Aids:
-    """What config.pbtxt gives a model's searches beside the network; None where it names no file.
+class Phrases:
+    """given: the hotwords of every request.  compile: some of them, as a beam hears them."""
 
-    hotwords: those of every request.
+    given: tuple[Hotword, ...]
+    compile: HotwordGraphs
+
+
+@dataclass(frozen=True)
+class Aids:
+    """What config.pbtxt gives a model's searches beside the network.
+
+    language_model: None where it names none.  phrases: None where no search could hear them.
     """
 
     language_model: Units | None = None
-    hotwords: ContextGraph | None = None
+    phrases: Phrases | None = None
+
+    @property
+    def hotwords(self) -> ContextGraph | None:
+        """Those of every request."""
+        return self.phrases.compile(self.phrases.given) if self.phrases else None
 
     def add_to(self, options: DecodingOptions) -> DecodingOptions:
         return replace(options, beam=replace(options.beam, hotwords=self.hotwords))

@@ -48,7 +48,7 @@ class StreamingPipeline:
         self.tokens = tokens
         self.framing = Framing(spec.streaming, spec.sample_rate)
         self.relay = create_relay(spec.streaming)
-        aids = aids or Aids()
+        self.aids = aids = aids or Aids()
         self.defaults = aids.add_to(default_options(spec, choices)).beam
         scorers = Scorers(aids.language_model)
         self.search = create_stream_search(Parts(spec, choices, runner, scorers))

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from auricle.hotword_files import Hotword
-from auricle.serve.backend.aids import Phrases
 from auricle.serve.backend.outcomes import UnfitRequestError
 from auricle.serve.backend.parameters import Menu
 from auricle.serve.backend.stream_parameters import StreamMenu
@@ -16,6 +15,7 @@ from auricle.serve.decode.endpoint import Rules
 from auricle.serve.hotword_graphs import HotwordGraphs
 from auricle.serve.options import BeamOptions, DecodingOptions
 from auricle.serve.phrases import PhraseTokens
+from auricle.serve.scorers import Phrases
 from auricle.spec import Choices, Decoding, PipelineSpec, Rescorer
 from tests.conftest import TRANSDUCER_SPEC
 

@@ -1,7 +1,7 @@
 """The files that config.pbtxt names for a model's searches: its language model and its hotwords."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from auricle.errors import AuricleError, RepositoryError
@@ -10,18 +10,10 @@ from auricle.serve.backend.language_models import load_language_model
 from auricle.serve.hotword_graphs import HotwordGraphs
 from auricle.serve.lexicon import relate
 from auricle.serve.phrases import PhraseTokens
-from auricle.serve.scorers import Aids
+from auricle.serve.scorers import Aids, Phrases
 from auricle.spec import BEAM_SEARCHES, Choices, PipelineSpec
 
 BPE_MODEL = "bpe.model"  # the checkpoint's sentencepiece, where the builder found it
-
-
-@dataclass(frozen=True)
-class Phrases:
-    """given: the hotwords of every request.  compile: some of them, as a beam hears them."""
-
-    given: tuple[Hotword, ...]
-    compile: HotwordGraphs
 
 
 def load_phrases(
@@ -49,12 +41,12 @@ def load_aids(facts: PipelineSpec, choices: Choices, folder: Path, symbols: Sequ
     if choices.hotwords:
         _existing(folder / choices.hotwords, "hotwords")
     phrases = load_phrases(facts, choices, folder, symbols)
-    if phrases is None:
-        return Aids(language_model)
+    aids = Aids(language_model, phrases)
     try:
-        return Aids(language_model, phrases.compile(phrases.given))
+        aids.hotwords  # noqa: B018  # compiled now, and kept
     except AuricleError as error:
         raise RepositoryError(f"{folder / choices.hotwords}: {error}") from error
+    return aids
 
 
 def with_scores(hotwords: Sequence[Hotword], score: float | None) -> tuple[Hotword, ...]:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from auricle import wire
 from auricle.errors import InvalidRequestError
 from auricle.hotword_files import Hotword
-from auricle.serve.backend.aids import Phrases, with_scores
+from auricle.serve.backend.aids import with_scores
 from auricle.serve.backend.hotword_lists import EMPTY, read_hotwords
 from auricle.serve.backend.outcomes import UnfitRequestError
 from auricle.serve.backend.values import Value, read_count, read_number
 from auricle.serve.decode.context_graph import ContextGraph
 from auricle.serve.options import BeamOptions
 from auricle.serve.quoting import quote
+from auricle.serve.scorers import Phrases
 from auricle.spec import BEAM_SEARCHES, Choices, Decoding, PipelineSpec
 
 MAX_SCORE = 100.0  # of a token, and of a word of the language model: WeNet's hotwords have 100

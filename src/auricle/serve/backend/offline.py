@@ -14,7 +14,6 @@ import triton_python_backend_utils as pb_utils
 
 from auricle import spec
 from auricle.serve.backend import request_log, responses, runners
-from auricle.serve.backend.aids import load_phrases
 from auricle.serve.backend.local import create_pipeline
 from auricle.serve.backend.metrics import Meter, MeteredRunner
 from auricle.serve.backend.outcomes import (
@@ -44,9 +43,8 @@ class TritonPythonModel:
         runner = runners.create(self.spec, choices, folder, self.name, runners.gpu_of(args))
         metered = MeteredRunner(runner, self.meter, self.spec.sample_rate)
         self.pipeline = create_pipeline(self.spec, choices, folder, metered)
-        symbols = self.pipeline.tokens.symbols
-        phrases = load_phrases(self.spec, choices, folder, symbols)
-        self.menu = create_menu(self.spec, choices, symbols, phrases)
+        phrases = self.pipeline.aids.phrases
+        self.menu = create_menu(self.spec, choices, self.pipeline.tokens.symbols, phrases)
         self.bounds = bounds_of(self.spec, choices)
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself
             self._warm_up()

@@ -6,7 +6,6 @@ from typing import get_args
 
 from auricle import wire
 from auricle.errors import InvalidRequestError
-from auricle.serve.backend.aids import Phrases
 from auricle.serve.backend.beam_parameters import BeamMenu
 from auricle.serve.backend.hotword_lists import read_words
 from auricle.serve.backend.itn_parameters import ItnMenu
@@ -16,6 +15,7 @@ from auricle.serve.backend.values import Value
 from auricle.serve.hotwords import HotwordTokens
 from auricle.serve.options import DecodingOptions, HotwordIds, default_options
 from auricle.serve.quoting import quote
+from auricle.serve.scorers import Phrases
 from auricle.spec import DECODINGS, Choices, Decoding, PipelineSpec
 
 KNOWN = (

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from auricle import wire
 from auricle.errors import InvalidRequestError
-from auricle.serve.backend.aids import Phrases
 from auricle.serve.backend.outcomes import Unfit, UnfitRequestError
 from auricle.serve.backend.parameters import Menu, number_of
 from auricle.serve.backend.values import Value, read_bool
 from auricle.serve.byte_pairs import BytePairEncoder
 from auricle.serve.options import DecodingOptions
 from auricle.serve.quoting import quote
+from auricle.serve.scorers import Phrases
 from auricle.spec import Choices, PipelineSpec
 
 OURS = (wire.ASR_TASK, wire.ASR_PROMPT, wire.ASR_PREFIX, wire.ASR_TIMESTAMPS)

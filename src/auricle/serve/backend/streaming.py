@@ -13,7 +13,6 @@ import triton_python_backend_utils as pb_utils
 
 from auricle import spec
 from auricle.serve.backend import request_log, responses, runners, stream_responses
-from auricle.serve.backend.aids import load_phrases
 from auricle.serve.backend.beam_parameters import BeamMenu
 from auricle.serve.backend.local import create_streaming_pipeline
 from auricle.serve.backend.metrics import Meter, MeteredRunner, Series
@@ -52,7 +51,7 @@ class TritonPythonModel:
         self.table = StreamTable(idle_us / 1e6 + GRACE_S)
         rules = Rules(choices.endpoint_rule1, choices.endpoint_rule2, choices.endpoint_rule3)
         self.sessions = Sessions(pipeline, self.table, rules if choices.endpoint == "on" else NEVER)
-        self.menu = StreamMenu(rate, rules, self._create_beam_menu(args, choices, pipeline))
+        self.menu = StreamMenu(rate, rules, self._create_beam_menu(choices, pipeline))
         self.limits = Limits(rate, choices.max_audio_seconds, remedy="send it in shorter chunks")
         if choices.runner == "onnxruntime":  # Triton warms a model of its own up by itself
             _warm_up(pipeline)
@@ -70,15 +69,11 @@ class TritonPythonModel:
         metered = MeteredRunner(runner, self.meter, facts.sample_rate)
         return create_streaming_pipeline(facts, choices, folder, metered)
 
-    def _create_beam_menu(
-        self, args: dict[str, str], choices: Choices, pipeline: StreamingPipeline
-    ) -> BeamMenu | None:
+    def _create_beam_menu(self, choices: Choices, pipeline: StreamingPipeline) -> BeamMenu | None:
         """Of a model whose streams are searched by a beam."""
         if choices.decoding not in BEAM_DECODINGS:
             return None
-        folder = Path(args["model_repository"]) / args["model_version"]
-        phrases = load_phrases(pipeline.spec, choices, folder, pipeline.tokens.symbols)
-        return BeamMenu(pipeline.spec, choices, pipeline.defaults, phrases)
+        return BeamMenu(pipeline.spec, choices, pipeline.defaults, pipeline.aids.phrases)
 
     def execute(
         self, requests: Sequence[pb_utils.InferenceRequest]
