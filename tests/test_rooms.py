@@ -49,8 +49,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "serve.stream_arrays": {"serve.runner"},
     "serve.stream_searches": {
-        "serve.decode", "serve.options", "serve.planning", "serve.runner", "serve.searches",
-        "spec", "errors",
+        "serve.decode", "serve.options", "serve.planning", "serve.runner", "serve.scorers",
+        "serve.searches", "spec", "errors",
     },
     "serve.framing": {"serve.planning", "spec"},
     "serve.relay": {"spec"},

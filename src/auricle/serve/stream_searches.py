@@ -4,15 +4,18 @@ import dataclasses
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auricle.serve.decode import cif, ctc, modified_beam, recurrent, recurrent_beam, transducer
+from auricle.serve.decode.fusion import Scorer
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.options import BeamOptions
 from auricle.serve.planning import stack
-from auricle.serve.runner import Tensors
+from auricle.serve.runner import Array, Tensors
+from auricle.serve.scorers import Scorers
 from auricle.serve.searches import (
     END_ID,
     Parts,
@@ -23,6 +26,7 @@ from auricle.serve.searches import (
 )
 from auricle.spec import Decoding, Head, check_fit
 
+B = TypeVar("B", modified_beam.Beam, recurrent_beam.Beam)
 # What a search must know of a stream's frames so far.
 Memory = Sequence[float] | modified_beam.Beam | recurrent_beam.Beam
 
@@ -107,43 +111,64 @@ def _transducer_search(parts: Parts) -> StreamSearch:
     return StreamSearch(_always(tuple(start)), advance)
 
 
-def _modified_beam_search(parts: Parts) -> StreamSearch:
-    options = transducer_options(parts.spec, parts.choices)
-    networks, scorers = create_networks(parts.runner), parts.scorers
-    width, penalty = parts.choices.beam, parts.choices.blank_penalty
+@dataclass(frozen=True)
+class _Beams(Generic[B]):
+    """A search with a beam, of encoder outputs [N, T, ...] and N beams; each with a scorer of N."""
+
+    kind: type[B]
+    start: Callable[[Scorer], list[B]]
+    advance: Callable[[Array, list[B], Scorer], list[B]]
+    tell: Callable[[list[B]], list[list[Hypothesis]]]
+    finish: Callable[[list[B], Scorer], list[list[Hypothesis]]]
+    restart: Callable[[list[B], Scorer], list[B]]
+
+    def of(self, memories: Sequence[Memory]) -> list[B]:
+        return [each for each in memories if isinstance(each, self.kind)]
+
+
+def _search_by(beams: _Beams[B], scorers: Scorers) -> StreamSearch:
+    """The hypotheses of a stream go on from window to window, and its best so far is told."""
 
     def start(asked: BeamOptions) -> Memory:
-        return modified_beam.start(1, options, scorers.of_streams([asked]))[0]
+        return beams.start(scorers.of_streams([asked]))[0]
 
     def advance(
         outputs: Tensors, memories: Sequence[Memory], asked: Sequence[BeamOptions]
     ) -> tuple[list[Hypothesis], list[Memory]]:
         scorer, encoder_out = scorers.of_streams(asked), outputs["ENCODER_OUT"]
-        beams = modified_beam.continue_search(
-            encoder_out, _beams(memories), *networks, options, width, scorer, penalty  # type: ignore[arg-type]
-        )  # fmt: skip
-        nbests = modified_beam.hypotheses(beams, options)
-        return [nbest[0] for nbest in nbests], list(beams)
+        behind = beams.advance(encoder_out, beams.of(memories), scorer)
+        return [nbest[0] for nbest in beams.tell(behind)], list(behind)
 
     def finish(segments: Sequence[Ended]) -> list[list[Hypothesis]]:
         scorer = scorers.of_streams([each.asked for each in segments])
-        beams = _beams([each.memory for each in segments])
-        return modified_beam.finish(beams, options, scorer)
+        return beams.finish(beams.of([each.memory for each in segments]), scorer)
 
     def resume(memory: Memory, asked: BeamOptions) -> Memory:
-        scorer = scorers.of_streams([asked])
-        return modified_beam.restart(_beams([memory]), options, scorer)[0]
+        return beams.restart(beams.of([memory]), scorers.of_streams([asked]))[0]
 
     return StreamSearch(start, advance, retells=True, finish=finish, resume=resume)
+
+
+def _modified_beam_search(parts: Parts) -> StreamSearch:
+    options = transducer_options(parts.spec, parts.choices)
+    networks = create_networks(parts.runner)
+    width, penalty = parts.choices.beam, parts.choices.blank_penalty
+    beams = _Beams(
+        modified_beam.Beam,
+        lambda scorer: modified_beam.start(1, options, scorer),
+        lambda encoder_out, begun, scorer: modified_beam.continue_search(
+            encoder_out, begun, *networks, options, width, scorer, penalty  # type: ignore[arg-type]
+        ),
+        lambda begun: modified_beam.hypotheses(begun, options),
+        lambda begun, scorer: modified_beam.finish(begun, options, scorer),
+        lambda begun, scorer: modified_beam.restart(begun, options, scorer),
+    )  # fmt: skip
+    return _search_by(beams, parts.scorers)
 
 
 def _numbers(memory: Memory) -> Sequence[float]:
     assert isinstance(memory, Sequence), "only a beam is kept as one"
     return memory
-
-
-def _beams(memories: Sequence[Memory]) -> list[modified_beam.Beam]:
-    return [each for each in memories if isinstance(each, modified_beam.Beam)]
 
 
 def _recurrent_search(parts: Parts) -> StreamSearch:
@@ -162,34 +187,18 @@ def _recurrent_search(parts: Parts) -> StreamSearch:
 
 def _recurrent_beam_search(parts: Parts) -> StreamSearch:
     network, options = create_predictor(parts.spec, parts.choices, parts.runner)
-    width, penalty, scorers = parts.choices.beam, parts.choices.blank_penalty, parts.scorers
-
-    def start(asked: BeamOptions) -> Memory:
-        return recurrent_beam.start(1, options, scorers.of_streams([asked]))[0]
-
-    def advance(
-        outputs: Tensors, memories: Sequence[Memory], asked: Sequence[BeamOptions]
-    ) -> tuple[list[Hypothesis], list[Memory]]:
-        scorer, encoder_out = scorers.of_streams(asked), outputs["ENCODER_OUT"]
-        beams = recurrent_beam.continue_search(
-            encoder_out, _recurrent_beams(memories), network, options, width, scorer, penalty  # type: ignore[arg-type]
-        )  # fmt: skip
-        return [nbest[0] for nbest in recurrent_beam.hypotheses(beams)], list(beams)
-
-    def finish(segments: Sequence[Ended]) -> list[list[Hypothesis]]:
-        scorer = scorers.of_streams([each.asked for each in segments])
-        beams = _recurrent_beams([each.memory for each in segments])
-        return recurrent_beam.finish(beams, scorer)
-
-    def resume(memory: Memory, asked: BeamOptions) -> Memory:
-        scorer = scorers.of_streams([asked])
-        return recurrent_beam.restart(_recurrent_beams([memory]), scorer)[0]
-
-    return StreamSearch(start, advance, retells=True, finish=finish, resume=resume)
-
-
-def _recurrent_beams(memories: Sequence[Memory]) -> list[recurrent_beam.Beam]:
-    return [each for each in memories if isinstance(each, recurrent_beam.Beam)]
+    width, penalty = parts.choices.beam, parts.choices.blank_penalty
+    beams = _Beams(
+        recurrent_beam.Beam,
+        lambda scorer: recurrent_beam.start(1, options, scorer),
+        lambda encoder_out, begun, scorer: recurrent_beam.continue_search(
+            encoder_out, begun, network, options, width, scorer, penalty  # type: ignore[arg-type]
+        ),
+        recurrent_beam.hypotheses,
+        recurrent_beam.finish,
+        recurrent_beam.restart,
+    )  # fmt: skip
+    return _search_by(beams, parts.scorers)
 
 
 def _position_of(memories: NDArray[np.float32]) -> recurrent.Position:

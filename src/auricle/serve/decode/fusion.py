@@ -65,3 +65,23 @@ class Sum:
         for scorer, columns in zip(self.scorers, self._columns, strict=True):
             scores += scorer.finish(rows, states[:, columns])
         return scores
+
+
+def start_states(scorer: Scorer | None, num_rows: int) -> Ints:
+    """Where N empty hypotheses stand, int64 [N, S]; S is 0 without a scorer."""
+    return scorer.start(num_rows) if scorer else np.empty((num_rows, 0), np.int64)
+
+
+def end_scores(
+    scorer: Scorer | None, scores: Sequence[Floats], states: Sequence[Ints]
+) -> list[Floats]:
+    """Of N utterances that end, the scores [B] of each with what the scorer says of their end.
+
+    states: int64 [B, S] of each.
+    """
+    if scorer is None or not scores:
+        return list(scores)
+    sizes = [len(each) for each in scores]
+    rows = np.repeat(np.arange(len(scores)), sizes)
+    added = np.split(scorer.finish(rows, np.concatenate(states)), np.cumsum(sizes)[:-1])
+    return [before + part for before, part in zip(scores, added, strict=True)]

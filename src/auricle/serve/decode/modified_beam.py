@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from auricle.serve.decode.fusion import Scorer
+from auricle.serve.decode.fusion import Scorer, end_scores, start_states
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.decode.modified_step import (
     EMPTY,
@@ -73,7 +73,7 @@ def search(  # noqa: PLR0913, PLR0917
 def start(num_rows: int, options: Options, scorer: Scorer | None = None) -> list[Beam]:
     """Before the first frame of N streams; the scorer's rows are their places among them."""
     contexts = initial_contexts(num_rows, options)
-    return [_begin(*row) for row in zip(contexts, _start(scorer, num_rows), strict=True)]
+    return [_begin(*row) for row in zip(contexts, start_states(scorer, num_rows), strict=True)]
 
 
 def continue_search(  # noqa: PLR0913, PLR0917
@@ -112,29 +112,18 @@ def finish(
 def restart(beams: Sequence[Beam], options: Options, scorer: Scorer | None = None) -> list[Beam]:
     """Before the next segment of streams whose segment ended: the best one's last tokens stay."""
     contexts = [each.contexts[_ranking(each, options)[0]] for each in _end(beams, scorer)]
-    return [_begin(*row) for row in zip(contexts, _start(scorer, len(beams)), strict=True)]
+    return [_begin(*row) for row in zip(contexts, start_states(scorer, len(beams)), strict=True)]
 
 
 def _end(beams: Sequence[Beam], scorer: Scorer | None) -> list[Beam]:
     """With what the scorer says of their end."""
-    if scorer is None or not beams:
-        return list(beams)
-    sizes = [len(each.scores) for each in beams]
-    rows = np.repeat(np.arange(len(beams)), sizes)
-    added = scorer.finish(rows, np.concatenate([each.states for each in beams]))
-    parts = np.split(added, np.cumsum(sizes)[:-1])
-    return [
-        replace(each, scores=each.scores + part) for each, part in zip(beams, parts, strict=True)
-    ]
+    ended = end_scores(scorer, [each.scores for each in beams], [each.states for each in beams])
+    return [replace(each, scores=scores) for each, scores in zip(beams, ended, strict=True)]
 
 
 def _begin(context: Ints, state: Ints) -> Beam:
     """One hypothesis of no tokens."""
     return Beam(np.zeros(1), np.full(1, EMPTY), context[None], state[None], (Hypothesis(),))
-
-
-def _start(scorer: Scorer | None, num_rows: int) -> Ints:
-    return scorer.start(num_rows) if scorer else np.empty((num_rows, 0), np.int64)
 
 
 def _ranking(beam: Beam, options: Options) -> Ints:

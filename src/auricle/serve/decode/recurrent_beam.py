@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auricle.serve.decode import recurrent
-from auricle.serve.decode.fusion import Scorer
+from auricle.serve.decode.fusion import Scorer, end_scores, start_states
 from auricle.serve.decode.hypothesis import Hypothesis
 from auricle.serve.decode.modified_step import EMPTY, Doubles, Keys, merge
 from auricle.serve.decode.recurrent import Floats, Ints, Network, Options
@@ -77,7 +77,7 @@ def search(  # noqa: PLR0913, PLR0917
 def start(num_rows: int, options: Options, scorer: Scorer | None = None) -> list[Beam]:
     """Before the first frame of N streams."""
     begun = recurrent.start(num_rows, options)
-    states = _start(scorer, num_rows)
+    states = start_states(scorer, num_rows)
     return [_begin(begun.y[n], begun.states[n], begun.frames[n], states[n])
             for n in range(num_rows)]  # fmt: skip
 
@@ -109,7 +109,7 @@ def finish(beams: Sequence[Beam], scorer: Scorer | None = None) -> list[list[Hyp
 
 def restart(beams: Sequence[Beam], scorer: Scorer | None = None) -> list[Beam]:
     """Before the next segment of streams whose segment ended: the network remembers the best."""
-    states = _start(scorer, len(beams))
+    states = start_states(scorer, len(beams))
     best = [_rank(each)[0][0] for each in _end(beams, scorer)]
     return [_begin(each.y[n], each.states[n], each.frames[n], state)
             for each, n, state in zip(beams, best, states, strict=True)]  # fmt: skip
@@ -117,15 +117,10 @@ def restart(beams: Sequence[Beam], scorer: Scorer | None = None) -> list[Beam]:
 
 def _end(beams: Sequence[Beam], scorer: Scorer | None) -> list[Beam]:
     """With what the scorer says of their end."""
-    if scorer is None or not beams:
-        return list(beams)
-    sizes = [len(each.scores) for each in beams]
-    rows = np.repeat(np.arange(len(beams)), sizes)
-    added = scorer.finish(rows, np.concatenate([each.scorer_states for each in beams]))
-    parts = np.split(added, np.cumsum(sizes)[:-1])
-    return [
-        replace(each, scores=each.scores + part) for each, part in zip(beams, parts, strict=True)
-    ]
+    ended = end_scores(
+        scorer, [each.scores for each in beams], [each.scorer_states for each in beams]
+    )
+    return [replace(each, scores=scores) for each, scores in zip(beams, ended, strict=True)]
 
 
 def _begin(y: np.int64, state: Floats, frame: np.int64, scorer_state: Ints) -> Beam:
@@ -139,10 +134,6 @@ def _begin(y: np.int64, state: Floats, frame: np.int64, scorer_state: Ints) -> B
         scorer_state[None],
         (Hypothesis(),),
     )
-
-
-def _start(scorer: Scorer | None, num_rows: int) -> Ints:
-    return scorer.start(num_rows) if scorer else np.empty((num_rows, 0), np.int64)
 
 
 def _rank(beam: Beam) -> tuple[Ints, Doubles]:
