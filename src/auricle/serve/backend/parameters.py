@@ -1,7 +1,6 @@
 """What a request asks for beside its audio, or a sentence that says why it cannot have it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import get_args
 
 from auricle import wire
@@ -15,7 +14,7 @@ from auricle.serve.backend.values import Value
 from auricle.serve.hotwords import HotwordTokens
 from auricle.serve.options import DecodingOptions, HotwordIds, default_options
 from auricle.serve.quoting import quote
-from auricle.serve.scorers import Phrases
+from auricle.serve.scorers import Aids, Phrases
 from auricle.spec import DECODINGS, Choices, Decoding, PipelineSpec
 
 KNOWN = (
@@ -41,10 +40,7 @@ class Menu:
     ) -> None:
         """phrases: of a model that searches for hotwords."""
         self.spec = spec
-        self.defaults = default_options(spec, choices)
-        if phrases:
-            given = replace(self.defaults.beam, hotwords=phrases.compile(phrases.given))
-            self.defaults = replace(self.defaults, beam=given)
+        self.defaults = Aids(phrases=phrases).add_to(default_options(spec, choices))
         self.beam = BeamMenu(spec, choices, self.defaults.beam, phrases)
         self._speech = SpeechMenu(spec, choices)
         self._itn = ItnMenu(spec, choices.itn)
